@@ -1,0 +1,70 @@
+"""What an engine is: it encodes a tile once, then answers phrases about it with candidates.
+
+An engine knows category and attribute words; number, order, position and relations between things are
+settled after it, geometrically and alike for all engines, in :mod:`inference_server.relations`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from inference_server.expression import Phrase
+from inference_server.geometry import HBB, OBB, Mask
+from inference_server.raster import RasterTile
+from rsground_plugin.protocol import EngineInfo
+
+#: progress(stage, done, total); raises Cancelled when the asker has gone.
+Progress = Callable[[str, int, int], None]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """One thing that an engine takes for what the phrase names, in tile pixels.
+
+    Attributes:
+        score: 0 to 1, calibrated as well as the engine can.
+        label: what it is taken for.
+        mask: its pixels, where the engine gives masks.
+        hbb: its box; derived from the mask when None.
+        obb: its oriented box; derived from the mask when None.
+    """
+
+    score: float
+    label: str
+    mask: Mask | None = None
+    hbb: HBB | None = None
+    obb: OBB | None = None
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """An engine's answer to one phrase.
+
+    Attributes:
+        items: best first; empty when nothing fits.
+        why_empty: a sentence for the user when items is empty.
+        failed_part: "target" or "attribute" (the class was found, its colour was not) or "engine".
+        notes: sentences the user should see.
+    """
+
+    items: tuple[Prediction, ...] = ()
+    why_empty: str = ""
+    failed_part: str = "target"
+    notes: tuple[str, ...] = ()
+
+
+class Engine(Protocol):
+    """An engine behind the panel. Encodings are opaque to the caller, who caches them by content."""
+
+    info: EngineInfo
+
+    def encode(self, tile: RasterTile, progress: Progress) -> Any:
+        """What the engine keeps of a tile: computed once, used by every expression on it."""
+
+    def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
+        """Candidates for one noun phrase (category and attributes only)."""
+
+    def unload(self) -> None:
+        """Frees the engine's memory; it loads again when asked."""

@@ -1,0 +1,597 @@
+"""The wire between the plugin and the inference server: every message, as a frozen dataclass.
+
+Standard library only, Python 3.9 syntax: QGIS's Python and the server's both import this file.
+
+    GroundingRequest     what is asked            POST /v1/ground, part "request" (part "tile" is a GeoTIFF)
+    ProgressEvent        a stage of the work      one JSON line of the answer
+    ResultEvent          the end, with a          last JSON line
+      GroundingResult      detections, anchors, why nothing was found, timings
+        Detection            one object in three linked geometries, with measures
+        EmptyReason          which part of the expression found nothing
+    ErrorEvent           the end, with an         last JSON line, or the body of a 4xx/5xx answer
+      WireError            code, message, field
+    Hello                the server's first line  one JSON line on its stdout
+    Health               GET /v1/health (no token needed)
+    EngineInfo           GET /v1/engines          what each engine gives and needs
+
+``from_dict`` is the only validator: it raises :class:`ProtocolError`, which names the field, what was
+expected and what came. ``to_dict`` emits what ``from_dict`` accepts, key for key.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, fields
+from typing import Any, Dict, Mapping, Optional, Tuple, Union
+
+PROTOCOL_VERSION = 1
+
+#: Environment variable in which the parent passes the token to the server it starts.
+TOKEN_VARIABLE = "RSGROUND_TOKEN"  # noqa: S105 - the variable's name, not a secret
+#: Request header that carries the token.
+TOKEN_HEADER = "Authorization"  # noqa: S105 - the header's name
+
+MAX_EXPRESSION_CHARS = 2000
+MAX_BODY_BYTES = 512 * 1024 * 1024
+OUTPUT_KINDS = ("hbb", "obb", "mask")
+
+#: Error codes and the HTTP status that carries each when the answer has not started yet.
+ERROR_STATUS = {
+    "unauthorized": 401,
+    "forbidden": 403,
+    "not_found": 404,
+    "body_too_large": 413,
+    "invalid_request": 422,
+    "invalid_expression": 422,
+    "invalid_tile": 422,
+    "empty_tile": 422,
+    "unknown_engine": 422,
+    "protocol_mismatch": 422,
+    "engine_unavailable": 503,
+    "busy": 503,
+    "out_of_memory": 507,
+    "cancelled": 499,
+    "internal": 500,
+}
+
+Position = Tuple[float, float]
+Ring = Tuple[Position, ...]
+PolygonCoords = Tuple[Ring, ...]
+MultiPolygonCoords = Tuple[PolygonCoords, ...]
+
+
+class ProtocolError(ValueError):
+    """A message does not have the agreed form.
+
+    Attributes:
+        field: dotted path of the offending field.
+        expected: what the field should hold.
+        came: what it held, shortened.
+    """
+
+    def __init__(self, field_path: str, expected: str, came: Any) -> None:
+        self.field = field_path
+        self.expected = expected
+        shown = repr(came)
+        self.came = shown if len(shown) <= 120 else shown[:117] + "..."
+        super().__init__(f"{field_path}: expected {expected}, got {self.came}")
+
+
+# -- validation -----------------------------------------------------------------------------------
+
+
+def _object(value: Any, path: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ProtocolError(path, "a JSON object", value)
+    return value
+
+
+def _known_keys(data: Mapping[str, Any], cls: type, path: str) -> None:
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    for key in data:
+        if key not in known:
+            raise ProtocolError(f"{path}.{key}", "no such field (known: " + ", ".join(sorted(known)) + ")", data[key])
+
+
+def _get(data: Mapping[str, Any], key: str, path: str) -> Any:
+    if key not in data:
+        raise ProtocolError(f"{path}.{key}", "a value (the field is required)", None)
+    return data[key]
+
+
+def _text(value: Any, path: str, *, max_chars: int = 100_000, allow_empty: bool = True) -> str:
+    if not isinstance(value, str):
+        raise ProtocolError(path, "text", value)
+    if not allow_empty and not value.strip():
+        raise ProtocolError(path, "text that is not blank", value)
+    if len(value) > max_chars:
+        raise ProtocolError(path, f"at most {max_chars} characters", f"{len(value)} characters")
+    return value
+
+
+def _number(value: Any, path: str, *, low: float = -math.inf, high: float = math.inf) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value):
+        raise ProtocolError(path, "a finite number", value)
+    if not low <= value <= high:
+        raise ProtocolError(path, f"a number from {low:g} to {high:g}", value)
+    return float(value)
+
+
+def _integer(value: Any, path: str, *, low: int, high: int = 2**53) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ProtocolError(path, "an integer", value)
+    if not low <= value <= high:
+        raise ProtocolError(path, f"an integer from {low} to {high}", value)
+    return value
+
+
+def _flag(value: Any, path: str) -> bool:
+    if not isinstance(value, bool):
+        raise ProtocolError(path, "true or false", value)
+    return value
+
+
+def _optional_number(value: Any, path: str, *, low: float = -math.inf, high: float = math.inf) -> Optional[float]:
+    return None if value is None else _number(value, path, low=low, high=high)
+
+
+def _optional_text(value: Any, path: str) -> Optional[str]:
+    return None if value is None else _text(value, path)
+
+
+def _sequence(value: Any, path: str) -> Union[list, tuple]:  # type: ignore[type-arg]
+    if not isinstance(value, (list, tuple)):
+        raise ProtocolError(path, "a list", value)
+    return value
+
+
+def _texts(value: Any, path: str) -> Tuple[str, ...]:
+    return tuple(_text(v, f"{path}[{i}]") for i, v in enumerate(_sequence(value, path)))
+
+
+def _ring(value: Any, path: str) -> Ring:
+    points = []
+    for i, item in enumerate(_sequence(value, path)):
+        pair = _sequence(item, f"{path}[{i}]")
+        if len(pair) != 2:
+            raise ProtocolError(f"{path}[{i}]", "a pair of numbers [x, y]", item)
+        points.append((_number(pair[0], f"{path}[{i}][0]"), _number(pair[1], f"{path}[{i}][1]")))
+    if len(points) < 4 or points[0] != points[-1]:
+        raise ProtocolError(path, "a closed ring: at least 4 positions, the last equal to the first", value)
+    return tuple(points)
+
+
+def _multipolygon(value: Any, path: str) -> MultiPolygonCoords:
+    polygons = []
+    for i, polygon in enumerate(_sequence(value, path)):
+        rings = tuple(_ring(r, f"{path}[{i}][{j}]") for j, r in enumerate(_sequence(polygon, f"{path}[{i}]")))
+        if not rings:
+            raise ProtocolError(f"{path}[{i}]", "a polygon with at least an outer ring", polygon)
+        polygons.append(rings)
+    if not polygons:
+        raise ProtocolError(path, "at least one polygon", value)
+    return tuple(polygons)
+
+
+def _lists(value: Any) -> Any:
+    """Tuples become lists, as JSON has them."""
+    if isinstance(value, (tuple, list)):
+        return [_lists(v) for v in value]
+    return value
+
+
+# -- request --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class GroundingRequest:
+    """One question about one tile.
+
+    Attributes:
+        expression: the referring expression, 1 to 2000 characters, not blank.
+        engine: an engine's name from ``GET /v1/engines``, or "default".
+        outputs: which geometries are wanted, of "hbb", "obb", "mask".
+        min_score: detections below it are not sent (0 to 1).
+        max_detections: at most so many, best first.
+        protocol: the sender's PROTOCOL_VERSION.
+    """
+
+    expression: str
+    engine: str = "default"
+    outputs: Tuple[str, ...] = OUTPUT_KINDS
+    min_score: float = 0.0
+    max_detections: int = 1000
+    protocol: int = PROTOCOL_VERSION
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {
+            "expression": self.expression,
+            "engine": self.engine,
+            "outputs": list(self.outputs),
+            "min_score": self.min_score,
+            "max_detections": self.max_detections,
+            "protocol": self.protocol,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "request") -> "GroundingRequest":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        outputs = _texts(data.get("outputs", OUTPUT_KINDS), f"{path}.outputs")
+        for i, kind in enumerate(outputs):
+            if kind not in OUTPUT_KINDS:
+                raise ProtocolError(f"{path}.outputs[{i}]", "one of " + ", ".join(OUTPUT_KINDS), kind)
+        if not outputs:
+            raise ProtocolError(f"{path}.outputs", "at least one of " + ", ".join(OUTPUT_KINDS), outputs)
+        return cls(
+            expression=_text(
+                _get(data, "expression", path), f"{path}.expression", max_chars=MAX_EXPRESSION_CHARS, allow_empty=False
+            ),
+            engine=_text(data.get("engine", "default"), f"{path}.engine", max_chars=200, allow_empty=False),
+            outputs=tuple(k for k in OUTPUT_KINDS if k in outputs),
+            min_score=_number(data.get("min_score", 0.0), f"{path}.min_score", low=0.0, high=1.0),
+            max_detections=_integer(data.get("max_detections", 1000), f"{path}.max_detections", low=1, high=1_000_000),
+            protocol=_integer(data.get("protocol", PROTOCOL_VERSION), f"{path}.protocol", low=1),
+        )
+
+
+# -- result ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Detection:
+    """One object, in up to three geometries that share its id, in the result's CRS.
+
+    Attributes:
+        id: unique within the result; the three geometries of one object share it.
+        score: 0 to 1.
+        label: what the engine takes it for, as words.
+        hbb: closed ring of the horizontal box; horizontal on the tile (the screen), so a rotated
+            rectangle on the map when the tile is rotated.
+        obb: closed ring of the oriented box.
+        mask: polygons with holes, GeoJSON nesting.
+        area_m2, length_m, width_m: ellipsoidal measures; None when the tile has no CRS.
+        azimuth_deg: direction of the long axis, clockwise from true north, in [0, 180).
+        pixel_area: area of the mask (or box) in tile pixels.
+    """
+
+    id: str
+    score: float
+    label: str
+    hbb: Optional[Ring] = None
+    obb: Optional[Ring] = None
+    mask: Optional[MultiPolygonCoords] = None
+    area_m2: Optional[float] = None
+    length_m: Optional[float] = None
+    width_m: Optional[float] = None
+    azimuth_deg: Optional[float] = None
+    pixel_area: float = 0.0
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "detection") -> "Detection":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        hbb, obb, mask = data.get("hbb"), data.get("obb"), data.get("mask")
+        return cls(
+            id=_text(_get(data, "id", path), f"{path}.id", allow_empty=False),
+            score=_number(_get(data, "score", path), f"{path}.score", low=0.0, high=1.0),
+            label=_text(_get(data, "label", path), f"{path}.label"),
+            hbb=None if hbb is None else _ring(hbb, f"{path}.hbb"),
+            obb=None if obb is None else _ring(obb, f"{path}.obb"),
+            mask=None if mask is None else _multipolygon(mask, f"{path}.mask"),
+            area_m2=_optional_number(data.get("area_m2"), f"{path}.area_m2", low=0.0),
+            length_m=_optional_number(data.get("length_m"), f"{path}.length_m", low=0.0),
+            width_m=_optional_number(data.get("width_m"), f"{path}.width_m", low=0.0),
+            azimuth_deg=_optional_number(data.get("azimuth_deg"), f"{path}.azimuth_deg", low=0.0, high=360.0),
+            pixel_area=_number(data.get("pixel_area", 0.0), f"{path}.pixel_area", low=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class EmptyReason:
+    """Why nothing was found.
+
+    Attributes:
+        part: which step found nothing: "expression" (nothing to look for in the words), "target",
+            "attribute", "anchor", "relation", "order", "position", "score", "engine" (what the
+            engine cannot know).
+        phrase: the words of the expression that failed.
+        message: a sentence for the user.
+    """
+
+    part: str
+    phrase: str
+    message: str
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"part": self.part, "phrase": self.phrase, "message": self.message}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "empty_reason") -> "EmptyReason":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        return cls(*(_text(_get(data, f.name, path), f"{path}.{f.name}") for f in fields(cls)))
+
+
+@dataclass(frozen=True)
+class GroundingResult:
+    """What was found, in map coordinates.
+
+    Attributes:
+        expression: as asked.
+        engine: the engine that answered, and revision: of its rules or weights.
+        detections: best first.
+        anchors: the objects that relations were checked against.
+        crs: "EPSG:n" or WKT of the tile's CRS, None when it has none (coordinates are then the
+            tile's own, through its affine).
+        gsd_m: ground sample distance of the tile at its centre in metres, or None.
+        understood: how the expression was read, one line.
+        empty_reason: set when detections is empty.
+        notes: sentences the user should see (ignored words, limits).
+        timings_s: seconds by stage.
+        cached: the tile's encoding was reused.
+    """
+
+    expression: str
+    engine: str
+    revision: str
+    detections: Tuple[Detection, ...] = ()
+    anchors: Tuple[Detection, ...] = ()
+    crs: Optional[str] = None
+    gsd_m: Optional[float] = None
+    understood: str = ""
+    empty_reason: Optional[EmptyReason] = None
+    notes: Tuple[str, ...] = ()
+    timings_s: Mapping[str, float] = field(default_factory=dict)
+    cached: bool = False
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {
+            "expression": self.expression,
+            "engine": self.engine,
+            "revision": self.revision,
+            "detections": [d.to_dict() for d in self.detections],
+            "anchors": [d.to_dict() for d in self.anchors],
+            "crs": self.crs,
+            "gsd_m": self.gsd_m,
+            "understood": self.understood,
+            "empty_reason": None if self.empty_reason is None else self.empty_reason.to_dict(),
+            "notes": list(self.notes),
+            "timings_s": dict(self.timings_s),
+            "cached": self.cached,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "result") -> "GroundingResult":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        reason = data.get("empty_reason")
+        timings = _object(data.get("timings_s", {}), f"{path}.timings_s")
+        detections, anchors = (
+            tuple(
+                Detection.from_dict(d, f"{path}.{key}[{i}]")
+                for i, d in enumerate(_sequence(data.get(key, ()), f"{path}.{key}"))
+            )
+            for key in ("detections", "anchors")
+        )
+        return cls(
+            expression=_text(_get(data, "expression", path), f"{path}.expression"),
+            engine=_text(_get(data, "engine", path), f"{path}.engine"),
+            revision=_text(_get(data, "revision", path), f"{path}.revision"),
+            detections=detections,
+            anchors=anchors,
+            crs=_optional_text(data.get("crs"), f"{path}.crs"),
+            gsd_m=_optional_number(data.get("gsd_m"), f"{path}.gsd_m", low=0.0),
+            understood=_text(data.get("understood", ""), f"{path}.understood"),
+            empty_reason=None if reason is None else EmptyReason.from_dict(reason, f"{path}.empty_reason"),
+            notes=_texts(data.get("notes", ()), f"{path}.notes"),
+            timings_s={str(k): _number(v, f"{path}.timings_s.{k}") for k, v in timings.items()},
+            cached=_flag(data.get("cached", False), f"{path}.cached"),
+        )
+
+
+# -- errors and events ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class WireError:
+    """What went wrong: a code from ERROR_STATUS, a sentence for the user, the field at fault."""
+
+    code: str
+    message: str
+    field: Optional[str] = None
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"code": self.code, "message": self.message, "field": self.field}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "error") -> "WireError":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        code = _text(_get(data, "code", path), f"{path}.code")
+        if code not in ERROR_STATUS:
+            raise ProtocolError(f"{path}.code", "one of " + ", ".join(ERROR_STATUS), code)
+        return cls(
+            code,
+            _text(_get(data, "message", path), f"{path}.message"),
+            _optional_text(data.get("field"), f"{path}.field"),
+        )
+
+
+@dataclass(frozen=True)
+class ProgressEvent:
+    """A stage of the work: done of total units; total 0 means unknown."""
+
+    stage: str
+    done: int
+    total: int
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "progress", "stage": self.stage, "done": self.done, "total": self.total}
+
+
+@dataclass(frozen=True)
+class ResultEvent:
+    """The last line of a successful answer."""
+
+    result: GroundingResult
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "result", "result": self.result.to_dict()}
+
+
+@dataclass(frozen=True)
+class ErrorEvent:
+    """The last line of a failed answer, or the whole body of a 4xx or 5xx one."""
+
+    error: WireError
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "error", "error": self.error.to_dict()}
+
+
+Event = Union[ProgressEvent, ResultEvent, ErrorEvent]
+
+
+def event_to_line(event: Event) -> bytes:
+    """One JSON line, UTF-8, with its line feed."""
+    return json.dumps(event.to_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def event_from_line(line: Union[str, bytes]) -> Event:
+    """The event of one JSON line. Raises ProtocolError when it is none."""
+    try:
+        data = _object(json.loads(line), "event")
+    except ValueError as error:
+        if isinstance(error, ProtocolError):
+            raise
+        raise ProtocolError("event", "one line of JSON", line) from error
+    kind = _get(data, "event", "event")
+    expected = {"progress": {"stage", "done", "total"}, "result": {"result"}, "error": {"error"}}
+    if kind not in expected:
+        raise ProtocolError("event.event", "one of progress, result, error", kind)
+    for key in data:
+        if key != "event" and key not in expected[kind]:
+            raise ProtocolError(f"event.{key}", f"no such field in a {kind} event", data[key])
+    if kind == "progress":
+        return ProgressEvent(
+            _text(_get(data, "stage", "event"), "event.stage"),
+            _integer(_get(data, "done", "event"), "event.done", low=0),
+            _integer(_get(data, "total", "event"), "event.total", low=0),
+        )
+    if kind == "result":
+        return ResultEvent(GroundingResult.from_dict(_get(data, "result", "event")))
+    return ErrorEvent(WireError.from_dict(_get(data, "error", "event")))
+
+
+# -- server ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The server's announcement: one JSON line, the only thing it prints on stdout."""
+
+    host: str
+    port: int
+    pid: int
+    version: str
+    protocol: int = PROTOCOL_VERSION
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "hello") -> "Hello":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        return cls(
+            host=_text(_get(data, "host", path), f"{path}.host"),
+            port=_integer(_get(data, "port", path), f"{path}.port", low=1, high=65535),
+            pid=_integer(_get(data, "pid", path), f"{path}.pid", low=1),
+            version=_text(_get(data, "version", path), f"{path}.version"),
+            protocol=_integer(_get(data, "protocol", path), f"{path}.protocol", low=1),
+        )
+
+
+@dataclass(frozen=True)
+class Health:
+    """Liveness: status is "ok"; busy while a query runs; idle_s since the last query."""
+
+    status: str
+    version: str
+    protocol: int
+    busy: bool
+    idle_s: float
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "health") -> "Health":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        return cls(
+            status=_text(_get(data, "status", path), f"{path}.status"),
+            version=_text(_get(data, "version", path), f"{path}.version"),
+            protocol=_integer(_get(data, "protocol", path), f"{path}.protocol", low=1),
+            busy=_flag(_get(data, "busy", path), f"{path}.busy"),
+            idle_s=_number(_get(data, "idle_s", path), f"{path}.idle_s", low=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class EngineInfo:
+    """What an engine gives and needs, for the panel's chooser.
+
+    Attributes:
+        name: for ``GroundingRequest.engine``.
+        title: for people.
+        gives: of "hbb", "obb", "mask".
+        needs: a sentence: download size, packages, GPU.
+        limits: a sentence: what it cannot do.
+        licence: of rules or weights.
+        revision: of rules or weights.
+        is_available: can answer now.
+        why_unavailable: what to do about it, empty when available.
+        is_default: what "default" means.
+    """
+
+    name: str
+    title: str
+    gives: Tuple[str, ...]
+    needs: str
+    limits: str
+    licence: str
+    revision: str
+    is_available: bool = True
+    why_unavailable: str = ""
+    is_default: bool = False
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "engine") -> "EngineInfo":
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        texts = {
+            key: _text(_get(data, key, path), f"{path}.{key}")
+            for key in ("name", "title", "needs", "limits", "licence", "revision")
+        }
+        return cls(
+            gives=_texts(_get(data, "gives", path), f"{path}.gives"),
+            is_available=_flag(data.get("is_available", True), f"{path}.is_available"),
+            why_unavailable=_text(data.get("why_unavailable", ""), f"{path}.why_unavailable"),
+            is_default=_flag(data.get("is_default", False), f"{path}.is_default"),
+            **texts,
+        )
