@@ -1,0 +1,83 @@
+"""A tile as a GeoTIFF in memory: four bands of 8 bits, red, green, blue and valid."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any, Optional, Tuple
+
+from osgeo import gdal, osr
+
+from .errors import TileError
+
+
+def encode(rgba: Any, geotransform: Tuple[float, ...], *, epsg: Optional[int], wkt: str) -> bytes:
+    """The GeoTIFF's bytes.
+
+    Args:
+        rgba: (row, col, 4) uint8; band 4 is 255 where the tile shows something, else 0.
+        geotransform: GDAL's six numbers, rotation and shear included.
+        epsg: the CRS's code when it has one, else None.
+        wkt: the CRS otherwise, "" for none.
+
+    Raises:
+        TileError: GDAL could not write it.
+    """
+    path = f"/vsimem/rsground_{uuid.uuid4().hex}.tif"
+    try:
+        _write(path, rgba, geotransform, _reference(epsg, wkt))
+        return _content(path)
+    except RuntimeError as error:  # GDAL's, when some plugin has switched its exceptions on
+        raise TileError(f"GDAL could not write the tile: {error}") from error
+    finally:
+        for leftover in (path, path + ".aux.xml"):
+            if gdal.VSIStatL(leftover) is not None:
+                gdal.Unlink(leftover)
+
+
+def _write(path: str, rgba: Any, geotransform: Tuple[float, ...], reference: Optional[osr.SpatialReference]) -> None:
+    height, width = rgba.shape[:2]
+    # Uncompressed: it only travels over loopback, and compressing costs more than sending.
+    options = ["INTERLEAVE=PIXEL", "PHOTOMETRIC=RGB", "ALPHA=NON-PREMULTIPLIED", "BIGTIFF=IF_SAFER"]
+    dataset = gdal.GetDriverByName("GTiff").Create(path, width, height, 4, gdal.GDT_Byte, options)
+    if dataset is None:
+        raise TileError(f"GDAL could not make a GeoTIFF of {width} x {height} pixels: {gdal.GetLastErrorMsg()}")
+    dataset.SetGeoTransform([float(v) for v in geotransform])
+    if reference is not None:
+        dataset.SetSpatialRef(reference)
+    strip = max(1, 1024 * 1024 // max(1, width))
+    for first in range(0, height, strip):
+        rows = rgba[first : first + strip]
+        dataset.WriteRaster(
+            0,
+            first,
+            width,
+            rows.shape[0],
+            rows.tobytes(),
+            band_list=[1, 2, 3, 4],
+            buf_pixel_space=4,
+            buf_line_space=4 * width,
+            buf_band_space=1,
+        )
+    dataset.FlushCache()
+
+
+def _reference(epsg: Optional[int], wkt: str) -> Optional[osr.SpatialReference]:
+    reference = osr.SpatialReference()
+    reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
+    if epsg is not None and reference.ImportFromEPSG(epsg) == 0:
+        return reference
+    if wkt and reference.ImportFromWkt(wkt) == 0:
+        return reference
+    return None
+
+
+def _content(path: str) -> bytes:
+    size = gdal.VSIStatL(path)
+    handle = gdal.VSIFOpenL(path, "rb")
+    if size is None or handle is None:
+        raise TileError(f"GDAL wrote no tile: {gdal.GetLastErrorMsg()}")
+    try:
+        content = gdal.VSIFReadL(1, size.size, handle)
+    finally:
+        gdal.VSIFCloseL(handle)
+    return bytes(content)
