@@ -76,20 +76,20 @@ class TileArea:
     title: str = ""
 
     @classmethod
-    def visible(cls, map_settings: QgsMapSettings) -> "TileArea":
+    def visible(cls, map_settings: QgsMapSettings) -> TileArea:
         """What the canvas shows, rotation included."""
         corners = [QgsPointXY(p.x(), p.y()) for p in map_settings.visiblePolygon()]
         return cls(QgsGeometry.fromPolygonXY([corners]), map_settings.destinationCrs(), title="visible extent")
 
     @classmethod
-    def rectangle(cls, rectangle: Union[QgsRectangle, QgsGeometry], crs: QgsCoordinateReferenceSystem) -> "TileArea":
+    def rectangle(cls, rectangle: Union[QgsRectangle, QgsGeometry], crs: QgsCoordinateReferenceSystem) -> TileArea:
         """A rectangle; give a polygon for one that is rotated (drawn on a rotated canvas)."""
         if isinstance(rectangle, QgsRectangle):
             rectangle = QgsGeometry.fromRect(rectangle)
         return cls(QgsGeometry(rectangle), crs, title="rectangle")
 
     @classmethod
-    def polygons(cls, geometries: Sequence[QgsGeometry], crs: QgsCoordinateReferenceSystem) -> "TileArea":
+    def polygons(cls, geometries: Sequence[QgsGeometry], crs: QgsCoordinateReferenceSystem) -> TileArea:
         """Polygons: ONE tile over all of them, pixels outside of every polygon masked as invalid.
 
         One tile, not one for each: relations ("the nearest to ...") then hold across the polygons.
@@ -160,7 +160,7 @@ class TileRequest:
         map_settings: QgsMapSettings,
         *,
         max_pixels: int = MAX_TILE_PIXELS,
-    ) -> "TileRequest":
+    ) -> TileRequest:
         """Lays the tile out and clones what is needed. Main thread only; nothing is read or fetched.
 
         Args:

@@ -37,7 +37,7 @@ class Affine:
     c5: float
 
     @classmethod
-    def from_axes(cls, origin: Point, right: Point, down: Point) -> "Affine":
+    def from_axes(cls, origin: Point, right: Point, down: Point) -> Affine:
         """The affine with this origin whose columns step by ``right`` and rows by ``down``."""
         return cls(origin[0], right[0], down[0], origin[1], right[1], down[1])
 
@@ -122,11 +122,11 @@ class ReadWindow:
     def affine(self) -> Affine:
         return Affine(self.x_min, self.dx, 0.0, self.y_max, 0.0, -self.dy)
 
-    def rows(self, first: int, count: int) -> "ReadWindow":
+    def rows(self, first: int, count: int) -> ReadWindow:
         """The window's strip of ``count`` rows from row ``first``."""
         return ReadWindow(self.x_min, self.y_max - first * self.dy, self.dx, self.dy, self.width, count)
 
-    def columns(self, first: int, count: int) -> "ReadWindow":
+    def columns(self, first: int, count: int) -> ReadWindow:
         """The window's strip of ``count`` columns from column ``first``."""
         return ReadWindow(self.x_min + first * self.dx, self.y_max, self.dx, self.dy, count, self.height)
 

@@ -76,7 +76,7 @@ class _Listener:
         self._thread = threading.get_ident()
         self._network: Optional[QgsNetworkAccessManager] = None
 
-    def __enter__(self) -> "_Listener":
+    def __enter__(self) -> _Listener:
         # Each thread has its own manager; direct connections keep the slots in the reading thread.
         self._network = QgsNetworkAccessManager.instance()
         self._network.finished[QgsNetworkReplyContent].connect(self._on_reply, Qt.ConnectionType.DirectConnection)
@@ -134,7 +134,7 @@ class LayerSnapshot:
     is_classes: bool
 
     @classmethod
-    def of(cls, layer: QgsRasterLayer) -> "LayerSnapshot":
+    def of(cls, layer: QgsRasterLayer) -> LayerSnapshot:
         """Clones what is needed. Main thread only.
 
         Raises:
