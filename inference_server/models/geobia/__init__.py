@@ -1,0 +1,1 @@
+"""The embedded engine: geographic object-based image analysis on a region tree, without weights."""

@@ -1,0 +1,58 @@
+"""Trees of things that stand out: regions joined because they differ from their surroundings, not because they agree.
+
+A car is a light roof, a dark windscreen and a bonnet; no merging by colour makes it one region before it melts into
+the road. What its parts share is that none of them is road. For several sizes of surroundings, the leaves' distance to
+the local background is taken, and its max-tree over the leaf graph (Salembier, Oliveras & Garrido 1998) holds each
+group of leaves that stands out by more than any given distance.
+"""
+
+from __future__ import annotations
+
+import higra as hg
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import median_filter
+
+from inference_server.models.geobia.features import LeafTable
+from inference_server.regions import RegionTree
+
+#: Sizes of the surroundings in pixels: objects up to about half of it stand out.
+SURROUNDINGS_PX = (72, 240)
+#: Distances are told apart in steps of so many CIELAB units.
+STEP = 2.0
+
+
+def blob_trees(tree: RegionTree, leaves: LeafTable) -> list[RegionTree]:
+    """For each size of surroundings two trees: by any difference, and by light or colour (shadows left out)."""
+    out = []
+    for window in SURROUNDINGS_PX:
+        if min(tree.labels.shape) < window // 3:
+            continue
+        away = leaves.balanced - _background(tree, leaves, window)
+        any_difference = np.linalg.norm(away, axis=1)
+        color = np.hypot(away[:, 1], away[:, 2])
+        lit = np.hypot(np.maximum(away[:, 0], 0.0), color) * np.where(away[:, 0] < -12.0, 0.3, 1.0)
+        out += [_max_tree(tree, any_difference), _max_tree(tree, lit)]
+    return out
+
+
+def _max_tree(tree: RegionTree, height: NDArray[np.float64]) -> RegionTree:
+    graph = hg.UndirectedGraph(tree.n_leaves)
+    graph.add_edges(tree.edges[:, 0].copy(), tree.edges[:, 1].copy())
+    grown, levels = hg.component_tree_max_tree(graph, np.round(height / STEP))
+    return tree.regrown(np.asarray(grown.parents(), dtype=np.int64), np.asarray(levels, dtype=np.float64) * STEP)
+
+
+def _background(tree: RegionTree, leaves: LeafTable, window_px: int) -> NDArray[np.float64]:
+    """(leaf, 3) median colour of the surroundings of each leaf, on a coarse grid."""
+    step = max(window_px // 9, 1)
+    rows, cols = tree.labels.shape
+    coarse = tree.labels[step // 2 :: step, step // 2 :: step]
+    # Missing data must not darken the surroundings: it takes the scene's median.
+    middle = np.median(leaves.balanced, axis=0)
+    colors = np.vstack([leaves.balanced, middle])[coarse]
+    blurred = np.stack([median_filter(colors[..., band], size=9, mode="nearest") for band in range(3)], axis=-1)
+    centre = leaves.sums[:, 4:6] / tree.leaf_area[:, None]
+    at_row = np.clip((centre[:, 1] // step).astype(np.int64), 0, blurred.shape[0] - 1)
+    at_col = np.clip((centre[:, 0] // step).astype(np.int64), 0, blurred.shape[1] - 1)
+    return np.asarray(blurred[at_row, at_col])

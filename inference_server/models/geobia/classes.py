@@ -1,0 +1,335 @@
+"""Class rules: how well each node fits what people ask for in overhead imagery, each a product of graded tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from inference_server.models.geobia.additive import additive_scores, attributes
+from inference_server.models.geobia.features import Column, NodeTable, ramp
+
+#: Ground sample distances assumed possible when the tile's is unknown, in metres.
+UNKNOWN_GSD_M = (0.08, 0.7)
+TRIED_GSD_M = (0.1, 0.18, 0.32, 0.56)
+
+
+def near_range(x: Column, low: float, high: float, *, soft: float = 1.5) -> Column:
+    """1 within [low, high], falling to 0 a factor of ``soft`` beyond either end (logarithmic)."""
+    log = np.log(np.maximum(x, 1e-9))
+    margin = np.log(soft)
+    return np.minimum(
+        ramp(log, np.log(low) - margin, np.log(low)), ramp(-log, -np.log(high) - margin, -np.log(high))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class Nodes:
+    """A node table with its ground sample distance: the vocabulary that the rules are written in.
+
+    Attributes:
+        t: the table.
+        gsd_m: metres a pixel, None when unknown (sizes are then tested against all plausible ones).
+        tile_px: number of pixels of the tile.
+        gradient_scale: typical gradient of the scene, see ``SceneTone``.
+    """
+
+    t: NodeTable
+    gsd_m: float | None
+    tile_px: int
+    gradient_scale: float
+
+    def metres(self, pixels: Column, low: float, high: float, *, power: int = 1, soft: float = 1.5) -> Column:
+        """Whether a length (power 1) or area (power 2) in pixels lies within a range in metres."""
+        fine, coarse = (self.gsd_m, self.gsd_m) if self.gsd_m is not None else UNKNOWN_GSD_M
+        return near_range(pixels, low / coarse**power, high / fine**power, soft=soft)
+
+    def length(self, low: float, high: float, *, soft: float = 1.5) -> Column:
+        return self.metres(self.t.length, low, high, soft=soft)
+
+    def width(self, low: float, high: float, *, soft: float = 1.5) -> Column:
+        return self.metres(self.t.width, low, high, soft=soft)
+
+    def area(self, low: float, high: float, *, soft: float = 1.8) -> Column:
+        return self.metres(self.t.area, low, high, power=2, soft=soft)
+
+    def share(self, low: float, high: float, *, soft: float = 2.0) -> Column:
+        """Whether the node's share of the tile lies within a range; a size test when metres are unknown."""
+        return near_range(self.t.area / self.tile_px, low, high, soft=soft)
+
+    @cached_property
+    def aspect(self) -> Column:
+        return np.asarray(self.t.length / np.maximum(self.t.width, 1.0))
+
+    @cached_property
+    def ribbon_width(self) -> Column:
+        """Mean width in pixels of a band of this area and perimeter."""
+        half = self.t.perimeter / 2.0
+        return np.asarray((half - np.sqrt(np.maximum(half**2 - 4.0 * self.t.area, 0.0))) / 2.0)
+
+    @cached_property
+    def ribbon(self) -> Column:
+        """Length of the band over its width: 1 for a square, large for a road however it bends."""
+        return np.asarray(self.t.area / np.maximum(self.ribbon_width, 1.0) ** 2)
+
+    @cached_property
+    def _columns(self) -> list[dict[str, Column]]:
+        scales = (self.gsd_m,) if self.gsd_m is not None else TRIED_GSD_M
+        return [attributes(self.t, gsd, self.gradient_scale) for gsd in scales]
+
+    def fitted(self, name: str) -> Column:
+        """A fitted class's score; where the pixel size is unknown, the best over plausible ones."""
+        score = additive_scores()[name]
+        return np.asarray(np.maximum.reduce([score(columns) for columns in self._columns]))
+
+    @cached_property
+    def distinct(self) -> Column:
+        """How much the node is a whole thing of its own, whatever it is."""
+        return self.fitted("object")
+
+    @cached_property
+    def compact(self) -> Column:
+        """A filled, regular outline."""
+        return np.asarray(ramp(self.t.solidity, 0.55, 0.86) * ramp(self.t.rectangularity, 0.4, 0.72) ** 0.5)
+
+    @cached_property
+    def bulky(self) -> Column:
+        """Not a band: neither long nor winding."""
+        return np.asarray(ramp(5.5 - self.aspect, 0.0, 2.0) * ramp(self.t.solidity, 0.45, 0.65))
+
+    @cached_property
+    def not_green(self) -> Column:
+        return np.asarray(ramp(0.65 - self.t.green, 0.0, 0.4))
+
+    @cached_property
+    def not_dark(self) -> Column:
+        return np.asarray(ramp(0.75 - self.t.dark, 0.0, 0.4))
+
+    @cached_property
+    def not_water(self) -> Column:
+        return np.asarray(ramp(0.7 - self.t.water, 0.0, 0.4))
+
+    @cached_property
+    def inside_tile(self) -> Column:
+        return np.asarray(ramp(0.6 - self.t.edge_share, 0.0, 0.4))
+
+    @cached_property
+    def earth(self) -> Column:
+        """Soil colours: warm, neither vegetation nor strongly coloured."""
+        t = self.t
+        warm = ramp(30.0 - np.abs((t.hue - 70.0 + 180.0) % 360.0 - 180.0), -15.0, 5.0)
+        return np.asarray(warm * ramp(t.chroma, 4.0, 10.0) * ramp(t.lightness, 25.0, 40.0) * self.not_green)
+
+
+def _building(n: Nodes) -> Column:
+    return n.fitted("building") ** 3
+
+
+def _road(n: Nodes) -> Column:
+    t = n.t
+    surface = np.maximum(ramp(t.paved, 0.2, 0.6), 0.75 * n.earth)
+    wide = n.metres(n.ribbon_width, 3.0, 35.0, soft=1.7)
+    return (
+        ramp(n.ribbon, 4.0, 14.0) * wide * n.length(40, 1e6, soft=2.0) * surface * n.not_green * n.not_water
+        * ramp(5.5 - t.texture, 0.0, 3.0) * (0.6 + 0.4 * ramp(t.edge_share, 0.0, 0.03)) * ramp(t.closure, 0.05, 0.5) ** 0.4
+    )  # fmt: skip
+
+
+def _vehicle(n: Nodes, length: tuple[float, float], width: tuple[float, float]) -> Column:
+    size = n.length(*length, soft=1.3) * n.width(*width, soft=1.35)
+    if n.gsd_m is None:
+        size = size * n.share(5e-6, 0.01)
+    return n.fitted("vehicle") ** 3 * size
+
+
+def _car(n: Nodes) -> Column:
+    return n.fitted("car") ** 3
+
+
+def _bus(n: Nodes) -> Column:
+    return _vehicle(n, (8.0, 19.0), (2.2, 4.0)) * near_range(n.aspect, 2.6, 7.0, soft=1.3)
+
+
+def _truck(n: Nodes) -> Column:
+    return _vehicle(n, (5.2, 17.0), (1.9, 3.6)) * near_range(n.aspect, 1.8, 6.0, soft=1.3)
+
+
+def _tree(n: Nodes) -> Column:
+    return n.fitted("tree") ** 3
+
+
+def _forest(n: Nodes) -> Column:
+    t = n.t
+    return ramp(t.green, 0.5, 0.85) * ramp(t.texture, 2.0, 4.5) * n.area(400, 1e9) * (0.5 + 0.5 * n.distinct)
+
+
+def _grass(n: Nodes) -> Column:
+    t = n.t
+    return ramp(t.green, 0.4, 0.8) * ramp(5.5 - t.texture, 0.0, 3.0) * n.area(30, 1e6) * (0.4 + 0.6 * n.distinct)
+
+
+def _vegetation(n: Nodes) -> Column:
+    return ramp(n.t.green, 0.4, 0.8) * (0.4 + 0.6 * n.distinct) * n.area(4, 1e9)
+
+
+def _field(n: Nodes) -> Column:
+    t = n.t
+    surface = np.maximum(ramp(t.green, 0.3, 0.7), np.maximum(n.earth, 0.5 * ramp(t.chroma, 6.0, 14.0)))
+    return (
+        surface * n.area(250, 1e7) * n.share(0.004, 0.5) * ramp(t.solidity, 0.6, 0.88) * ramp(t.rectangularity, 0.4, 0.7)
+        * ramp(6.5 - t.texture, 0.0, 3.5) * (0.35 + 0.65 * n.distinct) * n.bulky
+        * ramp(16.0 - t.spread, 0.0, 8.0) ** 0.5 * n.not_water
+    )  # fmt: skip
+
+
+def _water(n: Nodes) -> Column:
+    t = n.t
+    return ramp(t.water, 0.4, 0.8) * ramp(3.0 - t.texture, 0.0, 1.5) * n.area(60, 1e9) * n.share(0.003, 1.0) * (
+        0.6 + 0.4 * ramp(t.solidity, 0.3, 0.7)
+    )
+
+
+def _river(n: Nodes) -> Column:
+    t = n.t
+    return _water(n) * n.area(600, 1e9) * np.maximum(ramp(n.ribbon, 2.5, 6.0), ramp(t.edge_share, 0.02, 0.12))
+
+
+def _lake(n: Nodes) -> Column:
+    return _water(n) * (0.5 + 0.5 * ramp(6.0 - n.ribbon, 0.0, 3.0))
+
+
+def _pool(n: Nodes) -> Column:
+    t = n.t
+    away = np.abs((t.hue - 225.0 + 180.0) % 360.0 - 180.0)
+    cyan = ramp(52.0 - away, 0.0, 18.0) * ramp(t.chroma, 9.0, 20.0) * ramp(t.lightness, 32.0, 48.0)
+    return (
+        cyan * n.area(10, 1600) * n.share(2e-5, 0.06) * ramp(t.solidity, 0.6, 0.85) * n.distinct
+        * ramp(4.5 - t.texture, 0.0, 2.5) * ramp(4.5 - n.aspect, 0.0, 1.5) * ramp(11.0 - t.spread, 0.0, 5.0) ** 0.5
+    )  # fmt: skip
+
+
+def _soil(n: Nodes) -> Column:
+    t = n.t
+    return n.earth * n.area(60, 1e8) * n.share(0.002, 0.7) * ramp(6.0 - t.texture, 0.0, 3.0) * (0.5 + 0.5 * n.distinct)
+
+
+def _pitch(n: Nodes, area: tuple[float, float], aspect: tuple[float, float]) -> Column:
+    t = n.t
+    return (
+        n.area(*area, soft=1.35) * near_range(n.aspect, *aspect, soft=1.25) * ramp(t.rectangularity, 0.62, 0.85)
+        * ramp(t.solidity, 0.75, 0.93) * n.distinct * ramp(4.5 - t.texture, 0.0, 2.5) * ramp(13.0 - t.spread, 0.0, 6.0) ** 0.5
+        * n.inside_tile
+    )  # fmt: skip
+
+
+def _court(n: Nodes) -> Column:
+    t = n.t
+    color = 0.35 + 0.65 * ramp(t.chroma, 6.0, 15.0)
+    size = n.share(0.0008, 0.12)
+    return _pitch(n, (180, 900), (1.25, 2.6)) * color * ramp(55.0 - n.t.contrast, 0.0, 20.0) * size
+
+
+def _soccer_field(n: Nodes) -> Column:
+    t = n.t
+    turf = np.maximum(ramp(t.green, 0.3, 0.7), 0.7 * n.earth)
+    return _pitch(n, (1500, 12000), (1.2, 2.3)) * turf * n.share(0.01, 0.6)
+
+
+def _tank(n: Nodes) -> Column:
+    t = n.t
+    return (
+        ramp(t.roundness, 0.36, 0.62) * ramp(t.solidity, 0.78, 0.92) * n.metres(np.sqrt(t.length * t.width), 3.5, 90.0)
+        * n.share(2e-5, 0.15) * n.distinct * n.not_green * n.not_dark * n.not_water * ramp(25.0 - t.chroma, 0.0, 12.0)
+        * ramp(t.lightness, 35.0, 55.0) * n.inside_tile * ramp(1.45 - n.aspect, 0.0, 0.2)
+    )  # fmt: skip
+
+
+def _ship(n: Nodes) -> Column:
+    t = n.t
+    return (
+        ramp(t.out_water, 0.12, 0.5) * near_range(n.aspect, 1.9, 8.0) * n.length(4.0, 400.0) * ramp(t.solidity, 0.65, 0.88)
+        * n.distinct * n.not_water * n.not_green * ramp(t.contrast, 10.0, 25.0) * n.inside_tile * n.share(1e-6, 0.1)
+    )  # fmt: skip
+
+
+def _container(n: Nodes) -> Column:
+    t = n.t
+    return (
+        n.length(5.0, 14.0, soft=1.3) * n.width(2.0, 3.4, soft=1.35) * ramp(t.rectangularity, 0.6, 0.82) * n.distinct
+        * n.not_green * (0.5 + 0.5 * ramp(t.chroma, 6.0, 20.0))
+    )  # fmt: skip
+
+
+def _parking(n: Nodes) -> Column:
+    t = n.t
+    return (
+        ramp(t.paved, 0.35, 0.7) * n.area(250, 60000) * n.share(0.004, 0.5) * ramp(t.solidity, 0.5, 0.8)
+        * n.bulky * (0.5 + 0.5 * ramp(t.spread, 2.0, 8.0)) * (0.4 + 0.6 * n.distinct) * n.not_green
+    )  # fmt: skip
+
+
+def _apron(n: Nodes) -> Column:
+    t = n.t
+    paved = np.maximum(ramp(t.paved, 0.3, 0.7), ramp(t.lightness, 75.0, 90.0) * ramp(16.0 - t.chroma, 0.0, 8.0))
+    return paved * n.area(2000, 1e6) * n.share(0.01, 0.6) * ramp(t.solidity, 0.5, 0.8) * (0.4 + 0.6 * n.distinct) * n.not_green
+
+
+def _bridge(n: Nodes) -> Column:
+    t = n.t
+    across = ramp(t.out_water, 0.2, 0.55)
+    return (
+        across * ramp(n.aspect, 1.8, 4.0) * n.metres(n.ribbon_width, 2.0, 45.0) * n.length(8.0, 3000.0) * n.not_water
+        * n.not_green * n.not_dark * ramp(t.solidity, 0.55, 0.85) * n.distinct * ramp(0.97 - t.out_water, 0.0, 0.12)
+    )  # fmt: skip
+
+
+def _airplane(n: Nodes) -> Column:
+    return n.fitted("airplane") ** 3
+
+
+def _runway(n: Nodes) -> Column:
+    t = n.t
+    return (
+        ramp(n.aspect, 4.0, 9.0) * n.metres(t.width, 14.0, 90.0) * n.length(300, 1e5) * ramp(t.rectangularity, 0.45, 0.75)
+        * n.not_green * n.not_water * (0.5 + 0.5 * n.distinct)
+    )  # fmt: skip
+
+
+def _roundabout(n: Nodes) -> Column:
+    t = n.t
+    return ramp(t.roundness, 0.5, 0.75) * n.metres(t.length, 8.0, 90.0) * ramp(t.out_paved, 0.4, 0.8) * n.distinct
+
+
+def _solar_panel(n: Nodes) -> Column:
+    t = n.t
+    blue = ramp(70.0 - np.abs((t.hue - 270.0 + 180.0) % 360.0 - 180.0), 0.0, 25.0) * ramp(t.chroma, 2.0, 8.0)
+    return (
+        (0.3 + 0.7 * blue) * ramp(48.0 - t.lightness, 0.0, 14.0) * n.area(2, 3000) * ramp(t.rectangularity, 0.6, 0.82)
+        * n.distinct * n.not_green * n.not_water
+    )  # fmt: skip
+
+
+def _shadow(n: Nodes) -> Column:
+    return ramp(n.t.dark, 0.5, 0.85) * n.area(4, 1e5) * (0.5 + 0.5 * n.distinct)
+
+
+def _pier(n: Nodes) -> Column:
+    return _bridge(n)
+
+
+def _thing(n: Nodes) -> Column:
+    """Any distinct, compact region: what is left when a word names nothing that the rules know."""
+    return n.distinct * (0.4 + 0.6 * n.compact) * n.share(2e-5, 0.35)
+
+
+#: Canonical class -> rule.
+RULES: dict[str, Callable[[Nodes], Column]] = {
+    "building": _building, "road": _road, "car": _car, "bus": _bus, "truck": _truck, "tree": _tree, "forest": _forest,
+    "grass": _grass, "vegetation": _vegetation, "field": _field, "water": _water, "river": _river, "lake": _lake,
+    "pool": _pool, "soil": _soil, "court": _court, "soccer field": _soccer_field, "tank": _tank, "ship": _ship,
+    "container": _container, "parking lot": _parking, "apron": _apron, "bridge": _bridge, "airplane": _airplane,
+    "runway": _runway, "roundabout": _roundabout, "solar panel": _solar_panel, "shadow": _shadow, "pier": _pier,
+    "thing": _thing,
+}  # fmt: skip

@@ -1,0 +1,144 @@
+"""The embedded engine: nodes of the region tree scored by class rules, colours and shapes."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from inference_server.expression import Attribute, Phrase
+from inference_server.models.base import Prediction, Predictions, Progress
+from inference_server.models.geobia.classes import RULES, Nodes
+from inference_server.models.geobia.colors import is_color, membership, tone_note
+from inference_server.models.geobia.blobs import blob_trees
+from inference_server.models.geobia.features import Column, NodeTable, SceneTone, joined, leaf_table, node_table, ramp
+from inference_server.models.geobia.selection import Forest, settle
+from inference_server.models.geobia.shapes import shape_degree
+from inference_server.models.geobia.vocabulary import SURFACES, Meaning, meaning
+from inference_server.raster import RasterTile
+from inference_server.regions import build_region_tree
+from rsground_plugin.protocol import EngineInfo
+
+#: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
+MIN_SCORE = 0.30
+MAX_CANDIDATES = 300
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """What is kept of a tile: its trees, the table of their nodes and the scene's tone."""
+
+    forest: Forest
+    nodes: Nodes
+    tone: SceneTone
+
+
+class GeobiaEngine:
+    """Object-based image analysis on a region tree; CPU only, nothing to download."""
+
+    info = EngineInfo(
+        name="geobia",
+        title="Embedded (object-based, no download)",
+        gives=("hbb", "obb", "mask"),
+        needs="Nothing: no download, no GPU.",
+        limits="Knows common overhead classes by colour, size, shape and surroundings; it does not recognise rare things"
+        " or read fine detail, and confuses look-alikes.",
+        licence="GPL-2.0-or-later",
+        revision="",
+        is_default=True,
+    )
+
+    def __init__(self) -> None:
+        self.info = EngineInfo(**{**GeobiaEngine.info.to_dict(), "gives": GeobiaEngine.info.gives, "revision": _revision()})
+
+    def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
+        """Builds the region tree and its table."""
+        tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
+        progress("features", 0, 2)
+        leaves = leaf_table(tree)
+        trees = (tree, *blob_trees(tree, leaves))
+        progress("features", 1, 2)
+        table = joined([node_table(each, leaves) for each in trees])
+        progress("features", 2, 2)
+        return Encoding(Forest(trees), Nodes(table, tile.gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient), leaves.tone)
+
+    def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
+        """Candidates for a phrase, best first."""
+        progress("candidates", 0, 1)
+        wanted = meaning(phrase.category)
+        if not wanted.is_known and not any(a.kind in ("color", "shape") for a in phrase.attributes):
+            return Predictions(
+                why_empty=f'The embedded engine does not know what "{phrase.category}" looks like.', failed_part="engine"
+            )
+        nodes: Nodes = encoding.nodes
+        fit = class_fit(nodes, wanted)
+        degree, notes = attribute_degree(nodes.t, phrase.attributes)
+        note = tone_note(encoding.tone) if any(a.kind == "color" for a in phrase.attributes) else ""
+        if not wanted.is_known:
+            notes.append(f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.')
+        score = fit if degree is None else combine(fit, degree)
+        chosen = settle(
+            encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES
+        )
+        progress("candidates", 1, 1)
+        if not chosen:
+            part, why = _why(fit, phrase, wanted)
+            return Predictions(why_empty=why, failed_part=part, notes=tuple(notes))
+        label = phrase.category or "object"
+        return Predictions(
+            tuple(Prediction(float(score[i]), label, mask=encoding.forest.mask(i)) for i in chosen),
+            notes=tuple(n for n in (*notes, note) if n),
+        )
+
+    def unload(self) -> None:
+        """Nothing to free: encodings are the caller's."""
+
+
+def class_fit(nodes: Nodes, wanted: Meaning) -> Column:
+    """(node,) in [0, 1]: the rule's product, stretched so that a clear case is near 1 and a doubtful one near 0.3."""
+    raw = np.clip(RULES[wanted.name](nodes), 0.0, 1.0)
+    return np.asarray(raw ** (1.0 / 3.0)) * (0.85 if not wanted.is_known else 1.0)
+
+
+def attribute_degree(table: NodeTable, attributes: tuple[Attribute, ...]) -> tuple[Column | None, list[str]]:
+    """How well each node has the colour and shape words, None without any; and notes on words passed over."""
+    degree: Column | None = None
+    notes: list[str] = []
+    for attribute in attributes:
+        found = None
+        if attribute.kind == "color" or is_color(attribute.value):
+            found = membership(attribute.value, table)
+        elif attribute.kind in ("shape", "material", "other"):
+            found = shape_degree(attribute.value, table)
+        if found is None:
+            if attribute.kind != "size":
+                notes.append(f'"{attribute.text}" was passed over: the embedded engine cannot tell.')
+            continue
+        found = 1.0 - found if attribute.negated else found
+        degree = found if degree is None else degree * found
+    return degree, notes
+
+
+def combine(fit: Column, degree: Column) -> Column:
+    """Class and attributes: both are needed; a colour word is worth about as much as the class."""
+    return np.asarray(fit**0.55 * degree**0.45 * ramp(degree, 0.05, 0.3) * ramp(fit, 0.1, 0.3))
+
+
+def _why(fit: Column, phrase: Phrase, wanted: Meaning) -> tuple[str, str]:
+    what = phrase.category or "object"
+    if phrase.attributes and float(fit.max(initial=0.0)) >= MIN_SCORE:
+        words = " ".join(a.text for a in phrase.attributes)
+        return "attribute", f'There are regions that could be a {what}, but none that is {words}.'
+    return "target", f'Nothing here looks like a {what} to the embedded engine.'
+
+
+def _revision() -> str:
+    """A hash of the engine's own sources: its answers change when they do."""
+    folder = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in [*sorted(folder.glob("*.py")), folder.parent.parent / "regions.py"]:
+        digest.update(path.read_bytes())
+    return "rules-" + digest.hexdigest()[:10]

@@ -1,0 +1,105 @@
+"""Overlapping nodes settled: which of nested and crossing regions is the object."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.geometry import Mask
+from inference_server.models.geobia.features import Column
+from inference_server.regions import IntArray, RegionTree
+
+#: An enclosing node takes over when its score is at least this share of the best one inside it.
+TAKEOVER_THING = 0.93
+TAKEOVER_SURFACE = 0.85
+#: A node is passed over when more of it than this share is already part of a better one.
+MAX_OVERLAP = 0.15
+
+
+@dataclass(frozen=True, eq=False)
+class Forest:
+    """Several trees over the same leaves; nodes are numbered through all of them."""
+
+    trees: tuple[RegionTree, ...]
+
+    @cached_property
+    def offsets(self) -> IntArray:
+        """First number of each tree's nodes, and the total."""
+        return np.cumsum([0, *(tree.n_nodes for tree in self.trees)])
+
+    @cached_property
+    def is_candidate(self) -> NDArray[np.bool_]:
+        """(node,) bool: leaves count once, in the first tree."""
+        out = np.ones(self.offsets[-1], dtype=bool)
+        for offset, tree in zip(self.offsets[1:-1], self.trees[1:], strict=True):
+            out[offset : offset + tree.n_leaves] = False
+        return out
+
+    @cached_property
+    def _leaf_orders(self) -> list[IntArray]:
+        return [np.argsort(tree.intervals[0][: tree.n_leaves]) for tree in self.trees]
+
+    def place(self, node: int) -> tuple[int, int]:
+        """The tree and the node's number in it."""
+        index = int(np.searchsorted(self.offsets, node, side="right")) - 1
+        return index, node - int(self.offsets[index])
+
+    def leaves(self, node: int) -> IntArray:
+        """The leaves below a node."""
+        index, local = self.place(node)
+        start, end = self.trees[index].intervals
+        return self._leaf_orders[index][start[local] : end[local]]
+
+    def mask(self, node: int) -> Mask:
+        """The node's pixels."""
+        index, local = self.place(node)
+        return self.trees[index].mask(local)
+
+    def parent(self, node: int) -> int:
+        """The node above, itself for a root."""
+        index, local = self.place(node)
+        return int(self.trees[index].parents[local] + self.offsets[index])
+
+
+def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, at_most: int) -> list[int]:
+    """Nodes that do not overlap, best first.
+
+    Greedy from the best score down: a chosen node excludes those that share leaves with it. Of nested nodes that
+    score nearly alike the larger is the object, the smaller a part of it (a roof and one of its faces).
+
+    Args:
+        forest: the trees.
+        score: (node,) in [0, 1].
+        minimum: nodes below are never chosen.
+        is_surface: surfaces (fields, water) prefer the larger node more strongly.
+        at_most: how many are wanted.
+    """
+    takeover = TAKEOVER_SURFACE if is_surface else TAKEOVER_THING
+    area = forest.trees[0].leaf_area
+    order = np.flatnonzero((score >= minimum) & forest.is_candidate)
+    order = order[np.argsort(-score[order], kind="stable")]
+    covered = np.zeros(len(area), dtype=bool)
+    chosen: list[int] = []
+    for node in order.tolist():
+        if len(chosen) >= at_most:
+            break
+        if _overlap(forest, node, covered, area) > MAX_OVERLAP:
+            continue
+        best = above = node
+        while (higher := forest.parent(above)) != above:
+            above = higher
+            if score[above] < minimum * 0.5:
+                break
+            if score[above] >= takeover * score[node] and _overlap(forest, above, covered, area) <= MAX_OVERLAP:
+                best = above
+        chosen.append(best)
+        covered[forest.leaves(best)] = True
+    return sorted(chosen, key=lambda n: -score[n])
+
+
+def _overlap(forest: Forest, node: int, covered: NDArray[np.bool_], area: Column) -> float:
+    leaves = forest.leaves(node)
+    return float(area[leaves[covered[leaves]]].sum() / max(area[leaves].sum(), 1.0))
