@@ -1,0 +1,160 @@
+"""The upper half of the panel: what to find, where, with which engine, drawn how."""
+
+from __future__ import annotations
+
+from typing import Optional, Tuple
+
+from qgis.core import QgsMapLayerProxyModel, QgsRasterLayer
+from qgis.gui import QgsMapCanvas, QgsMapLayerComboBox
+from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtWidgets import (
+    QCheckBox,
+    QFormLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
+
+from ..core.settings import Settings
+from ..protocol import OUTPUT_KINDS
+from .area_tools import AreaChooser
+from .engine_chooser import EngineChooser
+from .history import ExpressionLine, History
+
+
+class QueryForm(QWidget):
+    """The widgets of a query; the dock decides what happens with them.
+
+    Signals:
+        run_requested: Enter in the expression line, or the button.
+        cancel_requested: the button while a query runs.
+        changed: anything that decides whether the query can run.
+    """
+
+    run_requested = pyqtSignal()
+    cancel_requested = pyqtSignal()
+    changed = pyqtSignal()
+
+    def __init__(
+        self, canvas: QgsMapCanvas, history: History, settings: Settings, parent: Optional[QWidget] = None
+    ) -> None:
+        super().__init__(parent)
+        self._is_running = False
+        self.layers = QgsMapLayerComboBox()
+        self.layers.setFilters(
+            getattr(QgsMapLayerProxyModel, "RasterLayer", None) or QgsMapLayerProxyModel.Filter.RasterLayer
+        )
+        self.layers.setAccessibleName(self.tr("Raster layer to search"))
+        # A long layer name must not widen the panel.
+        self.layers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.expression = ExpressionLine(history)
+        self.run_button = QPushButton()
+        self.run_button.setAutoDefault(False)
+        self.area = AreaChooser(canvas)
+        self.engine = EngineChooser(settings.engine)
+        titles = {"hbb": self.tr("&Boxes"), "obb": self.tr("&Oriented"), "mask": self.tr("&Masks")}
+        tips = {
+            "hbb": self.tr("Boxes along the screen"),
+            "obb": self.tr("Boxes along the object"),
+            "mask": self.tr("The object's outline, with its holes"),
+        }
+        self.outputs = {}
+        outputs = QHBoxLayout()
+        outputs.setContentsMargins(0, 0, 0, 0)
+        for kind in OUTPUT_KINDS:
+            box = QCheckBox(titles[kind])
+            box.setToolTip(tips[kind])
+            box.setChecked(kind in settings.output_kinds)
+            box.toggled.connect(self.changed)
+            self.outputs[kind] = box
+            outputs.addWidget(box)
+        outputs.addStretch(1)
+
+        line = QHBoxLayout()
+        line.setContentsMargins(0, 0, 0, 0)
+        line.addWidget(self.expression, 1)
+        line.addWidget(self.run_button)
+        form = QFormLayout()
+        form.setContentsMargins(0, 0, 0, 0)
+        form.setHorizontalSpacing(8)
+        form.setVerticalSpacing(6)
+        form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        self._add(form, self.tr("&Layer"), self.layers)
+        self._add(form, self.tr("&Area"), self.area)
+        form.addRow(self.tr("Draw"), outputs)
+        self._add(form, self.tr("En&gine"), self.engine)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.setSpacing(8)
+        layout.addLayout(line)
+        layout.addLayout(form)
+
+        self.expression.run_requested.connect(self._enter)
+        self.expression.textChanged.connect(self.changed)
+        self.run_button.clicked.connect(self._button)
+        self.layers.layerChanged.connect(self.changed)
+        self.area.changed.connect(self.changed)
+        self.engine.changed.connect(self.changed)
+        self._order_tabs()
+        self.set_running(False)
+
+    @property
+    def layer(self) -> Optional[QgsRasterLayer]:
+        """The raster chosen, None when the project has none."""
+        layer = self.layers.currentLayer()
+        return layer if isinstance(layer, QgsRasterLayer) else None
+
+    @property
+    def output_kinds(self) -> Tuple[str, ...]:
+        """The kinds ticked, in the wire's order."""
+        return tuple(kind for kind, box in self.outputs.items() if box.isChecked())
+
+    def why_not(self) -> str:
+        """Why the query cannot run yet, "" when it can."""
+        if self.layer is None:
+            return self.tr("Add a raster layer to the project first: an image file, or a web map.")
+        if not self.layer.isValid():
+            return self.tr("The layer “{name}” cannot be read: its source is broken.").format(name=self.layer.name())
+        if not self.expression.text().strip():
+            return self.tr("Type what to find first.")
+        if not self.output_kinds:
+            return self.tr("Tick at least one of boxes, oriented boxes and masks.")
+        return self.area.hint()
+
+    def set_running(self, is_running: bool) -> None:
+        """The button runs or cancels; the line can be typed in meanwhile."""
+        self._is_running = is_running
+        self.run_button.setText(self.tr("&Cancel") if is_running else self.tr("&Find"))
+        self.run_button.setToolTip(self.tr("Stop the query (Esc)") if is_running else self.tr("Run the query (Enter)"))
+        width = self.run_button.fontMetrics().horizontalAdvance(self.tr("&Cancel")) + 24
+        self.run_button.setMinimumWidth(width)
+
+    def set_cancelling(self) -> None:
+        self.run_button.setEnabled(False)
+        self.run_button.setText(self.tr("Stopping"))
+
+    def _enter(self) -> None:
+        if not self._is_running:
+            self.run_requested.emit()
+
+    def _button(self) -> None:
+        (self.cancel_requested if self._is_running else self.run_requested).emit()
+
+    @staticmethod
+    def _add(form: QFormLayout, title: str, field: QWidget) -> None:
+        label = QLabel(title)
+        label.setBuddy(field)
+        # The form centres labels on the whole field; the engine's is two lines high.
+        label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
+        label.setContentsMargins(0, 4, 0, 0)
+        form.addRow(label, field)
+
+    def _order_tabs(self) -> None:
+        order = [self.expression, self.run_button, self.layers]
+        order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection")]
+        order += [*self.outputs.values(), self.engine.combo]
+        for first, second in zip(order, order[1:]):
+            QWidget.setTabOrder(first, second)
