@@ -6,25 +6,25 @@ import uuid
 from typing import Any, Optional, Tuple
 
 from osgeo import gdal, osr
+from qgis.core import QgsCoordinateReferenceSystem
 
 from .errors import TileError
 
 
-def encode(rgba: Any, geotransform: Tuple[float, ...], *, epsg: Optional[int], wkt: str) -> bytes:
+def encode(rgba: Any, geotransform: Tuple[float, ...], crs: QgsCoordinateReferenceSystem) -> bytes:
     """The GeoTIFF's bytes.
 
     Args:
         rgba: (row, col, 4) uint8; band 4 is 255 where the tile shows something, else 0.
         geotransform: GDAL's six numbers, rotation and shear included.
-        epsg: the CRS's code when it has one, else None.
-        wkt: the CRS otherwise, "" for none.
+        crs: of the geotransform; an invalid one for none.
 
     Raises:
         TileError: GDAL could not write it.
     """
     path = f"/vsimem/rsground_{uuid.uuid4().hex}.tif"
     try:
-        _write(path, rgba, geotransform, _reference(epsg, wkt))
+        _write(path, rgba, geotransform, spatial_reference(crs))
         return _content(path)
     except RuntimeError as error:  # GDAL's, when some plugin has switched its exceptions on
         raise TileError(f"GDAL could not write the tile: {error}") from error
@@ -61,14 +61,20 @@ def _write(path: str, rgba: Any, geotransform: Tuple[float, ...], reference: Opt
     dataset.FlushCache()
 
 
-def _reference(epsg: Optional[int], wkt: str) -> Optional[osr.SpatialReference]:
+def spatial_reference(crs: QgsCoordinateReferenceSystem) -> Optional[osr.SpatialReference]:
+    """A CRS of QGIS for GDAL; None for an invalid one.
+
+    An EPSG code is looked up in GDAL's own tables, so that it is written as that code and not spelled out.
+    """
+    if not crs.isValid():
+        return None
     reference = osr.SpatialReference()
     reference.SetAxisMappingStrategy(osr.OAMS_TRADITIONAL_GIS_ORDER)
-    if epsg is not None and reference.ImportFromEPSG(epsg) == 0:
+    authority, _, code = crs.authid().partition(":")
+    if authority == "EPSG" and code.isdigit() and reference.ImportFromEPSG(int(code)) == 0:
         return reference
-    if wkt and reference.ImportFromWkt(wkt) == 0:
-        return reference
-    return None
+    wkt = crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
+    return reference if wkt and reference.ImportFromWkt(wkt) == 0 else None
 
 
 def _content(path: str) -> bytes:

@@ -249,10 +249,7 @@ def render(request: TileRequest, feedback: Optional[QgsFeedback] = None) -> Rast
     if request.mask is not None:
         tile = np.where(_inside(request.mask, request.grid)[..., None], tile, np.uint8(0))
     _refuse_blank(request, tile, answers)
-    crs = request.crs
-    geotiff = geotiff_bytes.encode(
-        tile, request.grid.affine.geotransform(), epsg=epsg_code(crs), wkt=wkt_of(crs) if crs.isValid() else ""
-    )
+    geotiff = geotiff_bytes.encode(tile, request.grid.affine.geotransform(), request.crs)
     check()
     if feedback is not None:
         feedback.setProgress(100.0)
@@ -261,7 +258,7 @@ def render(request: TileRequest, feedback: Optional[QgsFeedback] = None) -> Rast
         width=request.grid.width,
         height=request.grid.height,
         affine=request.grid.affine,
-        crs=crs,
+        crs=request.crs,
         gsd_m=request.gsd_m,
         extent=outline(request.grid),
         source=request.source,
@@ -430,17 +427,6 @@ def _gsd(grid: TileGrid, layer: QgsRasterLayer, map_settings: QgsMapSettings) ->
 def outline(grid: TileGrid) -> QgsGeometry:
     """The tile's outline as a polygon."""
     return QgsGeometry.fromPolygonXY([[QgsPointXY(x, y) for x, y in grid.corners()]])
-
-
-def epsg_code(crs: QgsCoordinateReferenceSystem) -> Optional[int]:
-    """The CRS's EPSG code, None when it has none."""
-    authority, _, code = crs.authid().partition(":")
-    return int(code) if authority == "EPSG" and code.isdigit() else None
-
-
-def wkt_of(crs: QgsCoordinateReferenceSystem) -> str:
-    """The CRS as GDAL reads it best."""
-    return crs.toWkt(QgsCoordinateReferenceSystem.WktVariant.WKT_PREFERRED_GDAL)
 
 
 def describe_source(layer: QgsRasterLayer) -> str:

@@ -1,0 +1,323 @@
+"""A result as a GeoPackage of its own: written whole, styled, under a name that nobody has.
+
+    Provenance      where the question came from
+    WrittenLayer    one table of the file
+    WrittenResult   the file
+    write_result    writes it, in any thread
+
+One file for each result: none can overwrite or lock another, and a file is complete before it gets its name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
+
+from osgeo import gdal, ogr, osr
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsVectorLayer
+
+from ..protocol import Detection, GroundingResult, MultiPolygonCoords
+from .errors import ResultsError
+from .geotiff_bytes import spatial_reference
+from .result_style import apply_style, style_as_qml
+
+#: Table of each kind of geometry, from the bottom of the map to its top.
+TABLES = {"anchor": "anchors", "mask": "masks", "obb": "oriented_boxes", "hbb": "boxes"}
+
+#: name, OGR type, unit or meaning. "fid" is the table's own key; "id" links the geometries of one object.
+FIELDS: Tuple[Tuple[str, int], ...] = (
+    ("id", ogr.OFTString),
+    ("expression", ogr.OFTString),
+    ("score", ogr.OFTReal),
+    ("label", ogr.OFTString),
+    ("area_m2", ogr.OFTReal),
+    ("length_m", ogr.OFTReal),
+    ("width_m", ogr.OFTReal),
+    ("azimuth_deg", ogr.OFTReal),
+    ("engine", ogr.OFTString),
+    ("revision", ogr.OFTString),
+    ("gsd_m", ogr.OFTReal),
+    ("source", ogr.OFTString),
+    ("extent", ogr.OFTString),
+    ("time", ogr.OFTDateTime),
+)
+
+_STYLE_TABLE = (
+    'CREATE TABLE IF NOT EXISTS "layer_styles" ("id" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, '
+    '"f_table_catalog" TEXT(256), "f_table_schema" TEXT(256), "f_table_name" TEXT(256), '
+    '"f_geometry_column" TEXT(256), "styleName" TEXT(30), "styleQML" TEXT, "styleSLD" TEXT, '
+    '"useAsDefault" BOOLEAN, "description" TEXT, "owner" TEXT(30), "ui" TEXT(30), '
+    "\"update_time\" DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))"
+)
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where a question came from; it goes onto every feature.
+
+    Attributes:
+        source: the layer's name and source.
+        extent: outline of the tile, WKT in the result's CRS.
+        asked_at: seconds since 1970.
+    """
+
+    source: str
+    extent: str
+    asked_at: float
+
+
+@dataclass(frozen=True)
+class WrittenLayer:
+    """One table: its kind ("mask", "obb", "hbb", "anchor"), its name, how many features, whether labelled."""
+
+    kind: str
+    table: str
+    count: int
+    is_labelled: bool
+
+
+@dataclass(frozen=True)
+class WrittenResult:
+    """A GeoPackage with a result.
+
+    Attributes:
+        path: the file.
+        layers: its tables, from the bottom of the map to its top.
+        crs: of all of them; invalid when the tile had none.
+        expression: as asked.
+        notes: sentences the user should see (written elsewhere than wanted).
+    """
+
+    path: Path
+    layers: Tuple[WrittenLayer, ...]
+    crs: QgsCoordinateReferenceSystem
+    expression: str
+    notes: Tuple[str, ...] = ()
+
+
+def results_folder(project_file: str = "", chosen: str = "") -> Path:
+    """Where results go: the folder chosen in the settings, or beside the saved project, or in the profile."""
+    if chosen:
+        return Path(chosen)
+    if project_file:
+        project = Path(project_file)
+        return project.parent / f"{project.stem}_rsground"
+    return Path(QgsApplication.qgisSettingsDirPath()) / "rsground" / "results"
+
+
+def geopackage_name(expression: str, asked_at: float) -> str:
+    """A file name that says when and what: "20260131_174502_white_storage_tank.gpkg" (UTC)."""
+    words = re.sub(r"[^\w]+", "_", expression, flags=re.UNICODE).strip("_")[:40].strip("_").lower()
+    stamp = datetime.fromtimestamp(asked_at, timezone.utc).strftime("%Y%m%d_%H%M%S")
+    return f"{stamp}_{words or 'result'}.gpkg"
+
+
+def write_result(
+    result: GroundingResult,
+    geopackage: Path,
+    provenance: Provenance,
+    *,
+    outputs: Sequence[str],
+    crs: Optional[QgsCoordinateReferenceSystem] = None,
+) -> WrittenResult:
+    """Writes a result to a GeoPackage that did not exist. Any thread.
+
+    Args:
+        result: what the server found.
+        geopackage: the wanted file; another name beside it is taken when it exists, and the profile's
+            folder, or the temporary one, when its folder cannot be written.
+        provenance: for the attributes.
+        outputs: which of "hbb", "obb", "mask" to write.
+        crs: the tile's; taken from the result when None.
+
+    Raises:
+        ResultsError: no folder could be written.
+    """
+    if crs is None:
+        crs = crs_of(result)
+    notes: List[str] = []
+    reasons = []
+    for folder in _folders(geopackage.parent):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".rsground_", dir=folder) as scratch:
+                # Complete and closed before it gets its name: a crash never leaves half a result.
+                unfinished = Path(scratch) / f"{uuid.uuid4().hex}.gpkg"
+                layers = _write(unfinished, result, provenance, outputs=outputs, crs=crs)
+                path = _claim(unfinished, folder / geopackage.name)
+        except (OSError, RuntimeError) as error:
+            reasons.append(f"{folder}: {error}")
+            continue
+        if reasons:
+            notes.append(f"The result could not be written to {geopackage.parent} and is kept in {path} instead.")
+        return WrittenResult(path, layers, crs, result.expression, tuple(notes))
+    raise ResultsError(
+        "The result could not be written to any folder. Choose a folder that can be written in RSGround's options.",
+        details="\n".join(reasons),
+    )
+
+
+def crs_of(result: GroundingResult) -> QgsCoordinateReferenceSystem:
+    """The result's CRS from the wire; an invalid one when it has none."""
+    if not result.crs:
+        return QgsCoordinateReferenceSystem()
+    if re.fullmatch(r"[A-Za-z]+:\w+", result.crs):
+        return QgsCoordinateReferenceSystem(result.crs)
+    return QgsCoordinateReferenceSystem.fromWkt(result.crs)
+
+
+def _folders(wanted: Path) -> List[Path]:
+    folders = [wanted, results_folder(), Path(tempfile.gettempdir()) / "rsground_results"]
+    return list(dict.fromkeys(folders))
+
+
+def _claim(unfinished: Path, wanted: Path) -> Path:
+    """Gives the finished file its name, or the next free one beside it; never over another file."""
+    for number in range(1, 10_000):
+        path = wanted if number == 1 else wanted.with_name(f"{wanted.stem}_{number}{wanted.suffix}")
+        try:
+            # Opening exclusively claims the name against other threads and other QGIS windows.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        except FileExistsError:
+            continue
+        try:
+            os.replace(unfinished, path)
+        except OSError:
+            path.unlink()
+            raise
+        return path
+    raise OSError(f"no free name beside {wanted}")
+
+
+# -- the file -------------------------------------------------------------------------------------
+
+
+def _write(
+    path: Path,
+    result: GroundingResult,
+    provenance: Provenance,
+    *,
+    outputs: Sequence[str],
+    crs: QgsCoordinateReferenceSystem,
+) -> Tuple[WrittenLayer, ...]:
+    kinds = [kind for kind in TABLES if kind in outputs]
+    labelled = next((kind for kind in ("mask", "obb", "hbb") if kind in kinds), "")
+    dataset = gdal.GetDriverByName("GPKG").Create(str(path), 0, 0, 0, gdal.GDT_Unknown)
+    if dataset is None:
+        raise OSError(gdal.GetLastErrorMsg() or "GDAL cannot create a GeoPackage here")
+    common = {
+        "expression": result.expression,
+        "engine": result.engine,
+        "revision": result.revision,
+        "gsd_m": result.gsd_m,
+        "source": provenance.source,
+        "extent": provenance.extent,
+        "time": datetime.fromtimestamp(provenance.asked_at, timezone.utc).strftime("%Y/%m/%d %H:%M:%S+00"),
+    }
+    reference = spatial_reference(crs)
+    written = []
+    _ok(dataset.StartTransaction(), "start a transaction")
+    if result.anchors:
+        shapes = [(d, d.mask or _ring_as_multi(d.obb) or _ring_as_multi(d.hbb)) for d in result.anchors]
+        written.append(_write_layer(dataset, "anchor", shapes, common, reference, is_labelled=True))
+    for kind in kinds:
+        shapes = [(d, d.mask if kind == "mask" else _ring_as_multi(getattr(d, kind))) for d in result.detections]
+        written.append(_write_layer(dataset, kind, shapes, common, reference, is_labelled=kind == labelled))
+    _ok(dataset.CommitTransaction(), "commit")
+    _write_styles(dataset, written)
+    dataset.FlushCache()
+    dataset = None  # closes the file
+    return tuple(written)
+
+
+def _ring_as_multi(ring: Any) -> Optional[MultiPolygonCoords]:
+    return None if ring is None else ((ring,),)
+
+
+def _write_layer(
+    dataset: Any,
+    kind: str,
+    shapes: Iterable[Tuple[Detection, Optional[MultiPolygonCoords]]],
+    common: Dict[str, Any],
+    reference: Optional[osr.SpatialReference],
+    *,
+    is_labelled: bool,
+) -> WrittenLayer:
+    is_box = kind in ("obb", "hbb")
+    options = ["GEOMETRY_NAME=geom", "FID=fid"]
+    layer = dataset.CreateLayer(
+        TABLES[kind], reference, ogr.wkbPolygon if is_box else ogr.wkbMultiPolygon, options=options
+    )
+    if layer is None:
+        raise OSError(gdal.GetLastErrorMsg() or f"GDAL cannot create the table {TABLES[kind]}")
+    for name, field_type in FIELDS:
+        _ok(layer.CreateField(ogr.FieldDefn(name, field_type)), f"create the field {name}")
+    definition = layer.GetLayerDefn()
+    count = 0
+    for detection, shape in shapes:
+        if shape is None:
+            continue
+        feature = ogr.Feature(definition)
+        values = {**common, **{n: getattr(detection, n) for n, _ in FIELDS if hasattr(detection, n)}}
+        for name, _ in FIELDS:
+            if values[name] is not None:
+                feature.SetField(name, values[name])
+        wkb = _polygon_wkb(shape[0]) if is_box else _multipolygon_wkb(shape)
+        feature.SetGeometryDirectly(ogr.CreateGeometryFromWkb(wkb))
+        _ok(layer.CreateFeature(feature), f"write the object {detection.id}")
+        count += 1
+    return WrittenLayer(kind, TABLES[kind], count, is_labelled)
+
+
+def _ok(code: Optional[int], what: str) -> None:
+    if code:
+        raise OSError(f"GDAL could not {what}: {gdal.GetLastErrorMsg()}")
+
+
+def _polygon_wkb(rings: Any) -> bytes:
+    parts = [struct.pack("<BII", 1, 3, len(rings))]
+    for ring in rings:
+        flat = [value for position in ring for value in position]
+        parts.append(struct.pack(f"<I{len(flat)}d", len(ring), *flat))
+    return b"".join(parts)
+
+
+def _multipolygon_wkb(polygons: MultiPolygonCoords) -> bytes:
+    return struct.pack("<BII", 1, 6, len(polygons)) + b"".join(_polygon_wkb(p) for p in polygons)
+
+
+def _write_styles(dataset: Any, layers: Sequence[WrittenLayer]) -> None:
+    """QGIS's own table of styles, so that the file looks the same wherever QGIS opens it."""
+    dataset.ExecuteSQL(_STYLE_TABLE)
+    for layer in layers:
+        qml = _qml(layer.kind, layer.is_labelled)
+        if qml is None:
+            continue
+        # Our own text, from QGIS: SQL's only escape inside a literal is the doubled quote.
+        text = qml.replace("'", "''")
+        dataset.ExecuteSQL(
+            'INSERT INTO "layer_styles" ("f_table_catalog", "f_table_schema", "f_table_name", "f_geometry_column", '  # noqa: S608
+            '"styleName", "styleQML", "styleSLD", "useAsDefault", "description", "owner", "ui") VALUES '
+            f"('', '', '{layer.table}', 'geom', 'rsground', '{text}', '', 1, 'RSGround', '', NULL)"  # nosec B608
+        )
+
+
+_QML_BY_KIND: Dict[Tuple[str, bool], Optional[str]] = {}
+
+
+def _qml(kind: str, is_labelled: bool) -> Optional[str]:
+    """The style's text; made once for each kind, as it never changes while QGIS runs."""
+    key = (kind, is_labelled)
+    if key not in _QML_BY_KIND:
+        fields = "&".join(f"field={n}:{'double' if t == ogr.OFTReal else 'string'}" for n, t in FIELDS)
+        layer = QgsVectorLayer(f"MultiPolygon?{fields}", kind, "memory")
+        apply_style(layer, kind, is_labelled=is_labelled)
+        _QML_BY_KIND[key] = style_as_qml(layer)
+    return _QML_BY_KIND[key]
