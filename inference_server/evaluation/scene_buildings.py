@@ -58,8 +58,16 @@ def draw_building(
     if wing is not None:
         side = frame.shifted(-a + wing[1] / 2, b + wing[0] / 2 - width / 4, math.pi / 2)
         _apron(canvas, side, wing[0] + width / 2, wing[1])
-        _roof(canvas, side, wing[0] + width / 2, wing[1], roof="gable" if roof == "hip" else roof, base=base,
-              height=height - 0.1, owner=owner)
+        _roof(
+            canvas,
+            side,
+            wing[0] + width / 2,
+            wing[1],
+            roof="gable" if roof == "hip" else roof,
+            base=base,
+            height=height - 0.1,
+            owner=owner,
+        )
     _roof(canvas, frame, length, width, roof=roof, base=base, height=height, owner=owner)
     return owner
 
@@ -142,8 +150,9 @@ def _pitched(
     if metal and canvas.rng.random() < 0.45:
         for u in np.arange(-a + 4, a - 3, float(canvas.rng.uniform(5, 9))):
             for side in (-0.5, 0.5):
-                canvas.paint(canvas.rect(frame.shifted(float(u), side * b), 1.1, b * 0.7), (0.78, 0.82, 0.84),
-                             opacity=0.75)
+                canvas.paint(
+                    canvas.rect(frame.shifted(float(u), side * b), 1.1, b * 0.7), (0.78, 0.82, 0.84), opacity=0.75
+                )
 
 
 def _crop(values: Floats, outer: Patch, inner: Patch) -> Floats:
@@ -164,9 +173,7 @@ def _rust(canvas: Canvas, patch: Patch) -> None:
     canvas.paint(patch, (0.42, 0.27, 0.18), opacity=np.clip((spots - 1.1) * 0.5, 0, 0.45))
 
 
-def _flat(
-    canvas: Canvas, frame: Frame, length: float, width: float, *, base: Color, height: float, owner: int
-) -> None:
+def _flat(canvas: Canvas, frame: Frame, length: float, width: float, *, base: Color, height: float, owner: int) -> None:
     rng = canvas.rng
     patch = canvas.rect(frame, length, width)
     if patch is None:
@@ -226,5 +233,6 @@ def _extras(canvas: Canvas, frame: Frame, length: float, width: float, ridge_m: 
             canvas.paint(canvas.rect(spot, 0.8, 1.1), (0.3, 0.36, 0.44), opacity=0.85)
     elif rng.random() < 0.25:
         side = 0.25 if rng.random() < 0.5 else -0.25
-        canvas.paint(canvas.rect(frame.shifted(0, side * width), length * 0.5, width * 0.28), (0.1, 0.14, 0.26),
-                     opacity=0.9)
+        canvas.paint(
+            canvas.rect(frame.shifted(0, side * width), length * 0.5, width * 0.28), (0.1, 0.14, 0.26), opacity=0.9
+        )

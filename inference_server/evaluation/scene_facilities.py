@@ -33,19 +33,25 @@ def _ring(canvas: Canvas, frame: Frame, radius: float, stroke: float) -> None:
     patch = canvas.ellipse(frame, 2 * radius + stroke, 2 * radius + stroke)
     if patch is not None:
         off = np.abs(np.hypot(patch.u, patch.v) - radius)
-        canvas.paint(patch, LINE, opacity=np.clip((stroke / 2 - off) / canvas.gsd_m + 0.5, 0, 0.9).astype(np.float32)
-                     * min(1.0, stroke / canvas.gsd_m * 1.3))
+        canvas.paint(
+            patch,
+            LINE,
+            opacity=np.clip((stroke / 2 - off) / canvas.gsd_m + 0.5, 0, 0.9).astype(np.float32)
+            * min(1.0, stroke / canvas.gsd_m * 1.3),
+        )
 
 
 def draw_pool(canvas: Canvas, frame: Frame, length: float, width: float, *, shape: str) -> int:
     """A swimming pool with its coping: "rectangular", "round" or "kidney-shaped"."""
     rng = canvas.rng
     tone = float(rng.uniform(0.62, 0.85))
-    draw_slab(canvas, frame, length + float(rng.uniform(2, 6)), width + float(rng.uniform(2, 5)), tone=tone,
-              joints_m=1.2)
+    draw_slab(
+        canvas, frame, length + float(rng.uniform(2, 6)), width + float(rng.uniform(2, 5)), tone=tone, joints_m=1.2
+    )
     area = length * width * (1.0 if shape == "rectangular" else math.pi / 4)
-    owner = canvas.register("pool", "blue", _corners(frame, length, width), area_m2=area, size_m=(length, width),
-                            shape=shape)
+    owner = canvas.register(
+        "pool", "blue", _corners(frame, length, width), area_m2=area, size_m=(length, width), shape=shape
+    )
     water = np.array([(0.36, 0.70, 0.80), (0.28, 0.62, 0.78), (0.42, 0.76, 0.78)][int(rng.integers(3))])
     base = tuple(float(c) for c in np.clip(water * (1 + rng.normal(0, 0.05, 3)), 0, 1))
     color: Color = (base[0], base[1], base[2])
@@ -55,8 +61,10 @@ def draw_pool(canvas: Canvas, frame: Frame, length: float, width: float, *, shap
         elif shape == "round":
             patches = [canvas.ellipse(frame, length + grow, width + grow)]
         else:
-            patches = [canvas.ellipse(frame.shifted(-length * 0.18, 0), length * 0.64 + grow, width + grow),
-                       canvas.ellipse(frame.shifted(length * 0.2, width * 0.08), length * 0.6 + grow, width * 0.7 + grow)]
+            patches = [
+                canvas.ellipse(frame.shifted(-length * 0.18, 0), length * 0.64 + grow, width + grow),
+                canvas.ellipse(frame.shifted(length * 0.2, width * 0.08), length * 0.6 + grow, width * 0.7 + grow),
+            ]
         for patch in patches:
             if patch is not None:
                 gain = canvas.texture(patch, (0.25, 0.9, 3.5), (0.02, 0.03, 0.03))
@@ -100,8 +108,14 @@ def draw_court(canvas: Canvas, frame: Frame, kind: str, *, color: str) -> int:
 
 def draw_pitch(canvas: Canvas, frame: Frame, length: float, width: float, *, host: int = 0) -> int:
     """A soccer field with mowing stripes and lines."""
-    owner = canvas.register("soccer field", "green", _corners(frame, length, width), area_m2=length * width,
-                            size_m=(length, width), host=host)
+    owner = canvas.register(
+        "soccer field",
+        "green",
+        _corners(frame, length, width),
+        area_m2=length * width,
+        size_m=(length, width),
+        host=host,
+    )
     patch = canvas.rect(frame, length, width)
     if patch is None:
         return owner
@@ -127,8 +141,14 @@ def draw_track(canvas: Canvas, frame: Frame, length: float) -> tuple[int, int]:
     rng = canvas.rng
     width = length * 0.53
     lane = length * 0.055
-    owner = canvas.register("track", "red", _corners(frame, length, width), area_m2=length * width * 0.35,
-                            size_m=(length, width), shape="round")
+    owner = canvas.register(
+        "track",
+        "red",
+        _corners(frame, length, width),
+        area_m2=length * width * 0.35,
+        size_m=(length, width),
+        shape="round",
+    )
     red = np.array([0.62, 0.30, 0.24]) * (1 + rng.normal(0, 0.06, 3))
     _stadium(canvas, frame, length, width, (float(red[0]), float(red[1]), float(red[2])), owner)
     for k in range(1, 6):
@@ -166,8 +186,15 @@ def draw_tank(canvas: Canvas, x: float, y: float, radius: float, *, color: str, 
     rng = canvas.rng
     frame = Frame(x, y, float(rng.uniform(0, 2 * math.pi)))
     ring = [(radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 16)]
-    owner = canvas.register("tank", color, frame.to_scene(ring), area_m2=math.pi * radius**2,
-                            size_m=(2 * radius, 2 * radius), height_m=height, shape="round")
+    owner = canvas.register(
+        "tank",
+        color,
+        frame.to_scene(ring),
+        area_m2=math.pi * radius**2,
+        size_m=(2 * radius, 2 * radius),
+        height_m=height,
+        shape="round",
+    )
     base = np.array(shade_of(color, rng))
     patch = canvas.ellipse(frame, 2 * radius, 2 * radius)
     if patch is None:
@@ -178,8 +205,13 @@ def draw_tank(canvas: Canvas, x: float, y: float, radius: float, *, color: str, 
     far = np.hypot(patch.u, patch.v) / radius
     floating = rng.random() < 0.35
     gain = canvas.texture(patch, (0.9, 3.5, 12.0), (0.02, 0.03, 0.02)) * (1 + (0.0 if floating else 0.09) * towards)
-    canvas.paint(patch, (float(base[0]), float(base[1]), float(base[2])), gain=gain.astype(np.float32), owner=owner,
-                 height=np.broadcast_to(np.float32(height), patch.alpha.shape) * np.ones_like(patch.alpha))
+    canvas.paint(
+        patch,
+        (float(base[0]), float(base[1]), float(base[2])),
+        gain=gain.astype(np.float32),
+        owner=owner,
+        height=np.broadcast_to(np.float32(height), patch.alpha.shape) * np.ones_like(patch.alpha),
+    )
     stain = canvas.noise.window(3.5, patch.window, int(rng.integers(1 << 16)))
     canvas.paint(patch, (0.4, 0.32, 0.25), opacity=np.clip((stain - 1.2) * 0.25, 0, 0.3))
     if floating:
@@ -200,8 +232,9 @@ def draw_parking(canvas: Canvas, frame: Frame, aisles: int, bays: int) -> tuple[
     rng = canvas.rng
     bay_w, bay_l, aisle = 2.5, 5.0, 6.0
     length, width = bays * bay_w + 7, aisles * (2 * bay_l + aisle) + 1.5
-    owner = canvas.register("parking lot", "gray", _corners(frame, length, width), area_m2=length * width,
-                            size_m=(length, width))
+    owner = canvas.register(
+        "parking lot", "gray", _corners(frame, length, width), area_m2=length * width, size_m=(length, width)
+    )
     tone = float(rng.uniform(0.33, 0.5))
     canvas.paint(canvas.rect(frame, length + 0.6, width + 0.6), (0.7, 0.69, 0.67), owner=None)
     patch = canvas.rect(frame, length, width)
@@ -225,8 +258,9 @@ def draw_parking(canvas: Canvas, frame: Frame, aisles: int, bays: int) -> tuple[
 
 def draw_runway(canvas: Canvas, frame: Frame, length: float, width: float) -> int:
     """A runway with threshold bars, a dashed centre line and rubber marks."""
-    owner = canvas.register("runway", "gray", _corners(frame, length, width), area_m2=length * width,
-                            size_m=(length, width))
+    owner = canvas.register(
+        "runway", "gray", _corners(frame, length, width), area_m2=length * width, size_m=(length, width)
+    )
     patch = canvas.rect(frame, length, width)
     if patch is None:
         return owner
@@ -242,5 +276,3 @@ def draw_runway(canvas: Canvas, frame: Frame, length: float, width: float) -> in
         for v in np.arange(-width / 2 + 3.5, width / 2 - 2, 3.4):
             _line(canvas, frame, side * (length / 2 - 21), float(v), 30, 1.7)
     return owner
-
-

@@ -13,8 +13,11 @@ from inference_server.evaluation.scene_canvas import Canvas, Color, Frame, Patch
 
 #: Pairs of colours that open ground is mixed from.
 GROUNDS: dict[str, tuple[tuple[Color, Color], ...]] = {
-    "grass": (((0.36, 0.43, 0.24), (0.47, 0.49, 0.30)), ((0.30, 0.38, 0.21), (0.44, 0.43, 0.28)),
-              ((0.41, 0.46, 0.28), (0.55, 0.51, 0.36))),
+    "grass": (
+        ((0.36, 0.43, 0.24), (0.47, 0.49, 0.30)),
+        ((0.30, 0.38, 0.21), (0.44, 0.43, 0.28)),
+        ((0.41, 0.46, 0.28), (0.55, 0.51, 0.36)),
+    ),
     "dry": (((0.60, 0.54, 0.42), (0.46, 0.46, 0.31)), ((0.66, 0.58, 0.46), (0.56, 0.50, 0.38))),
     "soil": (((0.55, 0.43, 0.33), (0.64, 0.52, 0.41)), ((0.58, 0.50, 0.42), (0.49, 0.43, 0.36))),
     "paved": (((0.56, 0.555, 0.54), (0.63, 0.62, 0.60)), ((0.50, 0.50, 0.49), (0.60, 0.58, 0.55))),
@@ -70,8 +73,14 @@ def draw_slab(canvas: Canvas, frame: Frame, length: float, width: float, *, tone
 def draw_grass(canvas: Canvas, outline: Polygon) -> int:
     """A lawn or a park on ground that is not grass."""
     patch = canvas.area(outline)
-    owner = canvas.register("grass", "green", np.array(outline.exterior.coords), area_m2=outline.area,
-                            size_m=_sides(outline), shape="irregular")
+    owner = canvas.register(
+        "grass",
+        "green",
+        np.array(outline.exterior.coords),
+        area_m2=outline.area,
+        size_m=_sides(outline),
+        shape="irregular",
+    )
     if patch is not None:
         gain = canvas.texture(patch, (0.25, 0.9, 3.5, 12.0), (0.06, 0.05, 0.05, 0.05))
         base = np.array([0.35, 0.45, 0.24]) * (1 + canvas.rng.normal(0, 0.06, 3))
@@ -108,8 +117,14 @@ def draw_water(canvas: Canvas, outline: BaseGeometry, *, bank_m: float, tone: Co
         if bank is not None:
             gain = canvas.texture(bank, (0.9, 3.5), (0.08, 0.08))
             canvas.paint(bank, (0.45, 0.41, 0.31), gain=gain, owner=0, opacity=0.9)
-    owner = canvas.register("water", "blue", np.array(inside.envelope.exterior.coords), area_m2=inside.area,
-                            size_m=_sides(inside), shape=shape)
+    owner = canvas.register(
+        "water",
+        "blue",
+        np.array(inside.envelope.exterior.coords),
+        area_m2=inside.area,
+        size_m=_sides(inside),
+        shape=shape,
+    )
     patch = canvas.area(outline)
     if patch is None:
         return owner
@@ -130,8 +145,11 @@ def draw_roads(canvas: Canvas, roads: Sequence[tuple[LineString, float, str]]) -
     for line, width, _ in roads:
         shape = line.buffer(width / 2, cap_style="flat").intersection(box(0, 0, canvas.width_m, canvas.height_m))
         points = np.array(shape.envelope.exterior.coords) if not shape.is_empty else np.zeros((4, 2)) - 9
-        owners.append(canvas.register("road", "gray", points, area_m2=max(shape.area, 1e-6),
-                                      size_m=(line.length, width), shape="irregular"))
+        owners.append(
+            canvas.register(
+                "road", "gray", points, area_m2=max(shape.area, 1e-6), size_m=(line.length, width), shape="irregular"
+            )
+        )
     tone = 0.40 + float(canvas.rng.uniform(-0.07, 0.1))
     for line, width, kind in roads:
         if kind == "asphalt":
@@ -156,8 +174,9 @@ def draw_roads(canvas: Canvas, roads: Sequence[tuple[LineString, float, str]]) -
     return owners
 
 
-def _strip(canvas: Canvas, line: BaseGeometry, width: float, color: Color, owner: int | None, *,
-           grain: float = 1.0) -> None:
+def _strip(
+    canvas: Canvas, line: BaseGeometry, width: float, color: Color, owner: int | None, *, grain: float = 1.0
+) -> None:
     patch = canvas.area(line.buffer(width / 2, cap_style="flat"))
     if patch is not None:
         spreads = tuple(grain * s for s in (0.03, 0.03, 0.03, 0.025))
@@ -188,8 +207,9 @@ def _markings(canvas: Canvas, line: BaseGeometry, width: float) -> None:
 
 def draw_bridge(canvas: Canvas, frame: Frame, length: float, width: float) -> int:
     """A road bridge along the frame's x axis."""
-    owner = canvas.register("bridge", "gray", _rectangle(frame, length, width), area_m2=length * width,
-                            size_m=(length, width), height_m=5.0)
+    owner = canvas.register(
+        "bridge", "gray", _rectangle(frame, length, width), area_m2=length * width, size_m=(length, width), height_m=5.0
+    )
     tone = 0.6 + float(canvas.rng.uniform(-0.05, 0.12))
     patch = canvas.rect(frame, length, width)
     if patch is None:
@@ -210,8 +230,15 @@ def draw_tree(canvas: Canvas, x: float, y: float, radius: float) -> int:
     rng = canvas.rng
     frame = Frame(x, y, float(rng.uniform(0, 2 * math.pi)))
     ring = frame.to_scene([(radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(0, 5.5, 8)])
-    owner = canvas.register("tree", "green", ring, area_m2=math.pi * radius**2 * 0.9,
-                            size_m=(2 * radius, 2 * radius), height_m=radius * 2.2, shape="round")
+    owner = canvas.register(
+        "tree",
+        "green",
+        ring,
+        area_m2=math.pi * radius**2 * 0.9,
+        size_m=(2 * radius, 2 * radius),
+        height_m=radius * 2.2,
+        shape="round",
+    )
     patch = canvas.ellipse(frame, radius * 2.5, radius * 2.5)
     if patch is None:
         return owner
@@ -223,7 +250,9 @@ def draw_tree(canvas: Canvas, x: float, y: float, radius: float) -> int:
     return owner
 
 
-def _crown(canvas: Canvas, patch: Patch, radius: float) -> tuple[Patch, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
+def _crown(
+    canvas: Canvas, patch: Patch, radius: float
+) -> tuple[Patch, np.ndarray[tuple[int, ...], np.dtype[np.float32]]]:
     rng = canvas.rng
     angle = np.arctan2(patch.v, patch.u)
     lobes = sum(float(rng.uniform(0.03, 0.09)) * np.sin(k * angle + float(rng.uniform(0, 6.3))) for k in (2, 3, 5, 8))
@@ -238,9 +267,11 @@ def _crown(canvas: Canvas, patch: Patch, radius: float) -> tuple[Patch, np.ndarr
     y = ((np.arange(patch.window[0].start, patch.window[0].stop) + 0.5) * canvas.gsd_m)[:, None]
     centre_x, centre_y = float(x.mean()), float(y.mean())
     towards = ((x - centre_x) * sx + (y - centre_y) * sy) / radius
-    detail = 0.16 * grain + 0.10 * canvas.noise.window(3.5, patch.window, salt) + 0.1 * canvas.noise.window(
-        0.25, patch.window, salt
-    ) * min(1.0, 0.25 / canvas.gsd_m)
+    detail = (
+        0.16 * grain
+        + 0.10 * canvas.noise.window(3.5, patch.window, salt)
+        + 0.1 * canvas.noise.window(0.25, patch.window, salt) * min(1.0, 0.25 / canvas.gsd_m)
+    )
     gain = np.clip(0.86 + 0.34 * towards + detail, 0.3, 1.7)
     bases = ((0.25, 0.33, 0.17), (0.29, 0.37, 0.19), (0.21, 0.29, 0.17), (0.33, 0.38, 0.20), (0.37, 0.35, 0.2))
     base = np.array(bases[int(rng.choice(5, p=[0.3, 0.27, 0.22, 0.15, 0.06]))]) * (1 + rng.normal(0, 0.06, 3))

@@ -81,12 +81,18 @@ class Site:
 
     def take_shape(self, shape: BaseGeometry) -> None:
         if not shape.is_empty:
-            burnt = rasterize([shape], out_shape=self.taken.shape, transform=Affine(CELL_M, 0, 0, 0, CELL_M, 0),
-                              all_touched=True, dtype="uint8")
+            burnt = rasterize(
+                [shape],
+                out_shape=self.taken.shape,
+                transform=Affine(CELL_M, 0, 0, 0, CELL_M, 0),
+                all_touched=True,
+                dtype="uint8",
+            )
             self.taken |= burnt.astype(bool)
 
-    def find(self, length: float, width: float, *, angle: float | None = None, tries: int = 40,
-             inside: bool = True) -> Frame | None:
+    def find(
+        self, length: float, width: float, *, angle: float | None = None, tries: int = 40, inside: bool = True
+    ) -> Frame | None:
         """A free place for a rectangle, wholly on the canvas when ``inside``; None after ``tries``."""
         wide, high = self.extent
         pad = math.hypot(length, width) / 2 if inside else 0.0
@@ -203,8 +209,11 @@ def _drive(site: Site, road: Road, front: Frame, side: int, setback: float, face
     site.take(drive, 3.4, setback + 2)
     if setback > 5.5 and rng.random() < 0.5:
         turn = math.pi / 2 * (1 if rng.random() < 0.5 else -1)
-        draw_car(canvas, drive.shifted(0, side * (setback - 5) / 2, turn + float(rng.normal(0, 0.04))),
-                 color=pick_name("car", rng))
+        draw_car(
+            canvas,
+            drive.shifted(0, side * (setback - 5) / 2, turn + float(rng.normal(0, 0.04))),
+            color=pick_name("car", rng),
+        )
 
 
 def drive_traffic(site: Site, road: Road, *, spacing_m: float, heavy: float) -> None:
@@ -236,8 +245,12 @@ def park_along(site: Site, road: Road, *, chance: float) -> None:
                 others = [r for r in site.roads if r is not road]
                 if all(r.line.distance(_point(place)) > r.width / 2 + 5 for r in others):
                     turn = 0.0 if side > 0 else math.pi
-                    draw_car(site.canvas, Frame(place.cx, place.cy, place.angle + turn),
-                             color=pick_name("car", rng), host=road.owner)
+                    draw_car(
+                        site.canvas,
+                        Frame(place.cx, place.cy, place.angle + turn),
+                        color=pick_name("car", rng),
+                        host=road.owner,
+                    )
             at += float(rng.uniform(6.5, 9))
 
 
@@ -245,8 +258,15 @@ def _point(frame: Frame) -> LineString:
     return LineString([(frame.cx, frame.cy), (frame.cx + 0.01, frame.cy)])
 
 
-def build_parking(site: Site, *, angle: float | None = None, fill: float | None = None, aisles: int = 1,
-                  bays: int | None = None, share: tuple[float, float] = (0.2, 0.8)) -> bool:
+def build_parking(
+    site: Site,
+    *,
+    angle: float | None = None,
+    fill: float | None = None,
+    aisles: int = 1,
+    bays: int | None = None,
+    share: tuple[float, float] = (0.2, 0.8),
+) -> bool:
     """A parking lot with cars somewhere free; False when there is no room."""
     rng = site.rng
     count = bays or int(rng.integers(8, 20))

@@ -69,10 +69,14 @@ def residential(site: Site) -> frozenset[str]:
     count = 1 if min(wide, high) < 130 else int(rng.integers(1, 4))
     slots = (np.arange(count) + 0.5) / count + rng.uniform(-0.1, 0.1, count)
     bend = min(wide, high) * 0.04
-    plans = [(crossing(site, horizontal=flip, at=float(s), bend=bend, tilt=float(rng.uniform(-0.05, 0.05))), 6.5,
-              "asphalt") for s in slots]
+    plans = [
+        (crossing(site, horizontal=flip, at=float(s), bend=bend, tilt=float(rng.uniform(-0.05, 0.05))), 6.5, "asphalt")
+        for s in slots
+    ]
     if rng.random() < 0.7:
-        plans.append((crossing(site, horizontal=not flip, at=float(rng.uniform(0.25, 0.75)), bend=bend), 7.5, "asphalt"))
+        plans.append(
+            (crossing(site, horizontal=not flip, at=float(rng.uniform(0.25, 0.75)), bend=bend), 7.5, "asphalt")
+        )
     lay_roads(site, plans)
     if min(wide, high) > 150:
         if rng.random() < 0.35:
@@ -104,8 +108,13 @@ def urban(site: Site) -> frozenset[str]:
             if at < 1:
                 sign = 1.0 if horizontal else -1.0
                 tilt = math.tan(turn) * sign * (wide / high if horizontal else high / wide) / 2
-                plans.append((crossing(site, horizontal=horizontal, at=at, bend=0.0, tilt=tilt),
-                              float(rng.choice([8.0, 9.0, 12.0])), "asphalt"))
+                plans.append(
+                    (
+                        crossing(site, horizontal=horizontal, at=at, bend=0.0, tilt=tilt),
+                        float(rng.choice([8.0, 9.0, 12.0])),
+                        "asphalt",
+                    )
+                )
     lay_roads(site, plans)
     for _ in range(int(rng.integers(0, 3))):
         frame = site.find(30, 25, angle=turn)
@@ -144,8 +153,16 @@ def _blocks(site: Site, road: Road) -> None:
                     site.take(frame, *room)
                     roof = _one(site, ("flat", "flat", "gable", "hip"))
                     color = site.big_color("flat") if roof == "flat" else site.house_color()
-                    draw_building(site.canvas, frame, length, width, roof=roof, color=color, wing=wing,
-                                  height=float(rng.uniform(7, 18)))
+                    draw_building(
+                        site.canvas,
+                        frame,
+                        length,
+                        width,
+                        roof=roof,
+                        color=color,
+                        wing=wing,
+                        height=float(rng.uniform(7, 18)),
+                    )
             at += length + float(rng.choice([1.5, 4, 10]))
 
 
@@ -153,7 +170,9 @@ def _grove(site: Site, frame: Frame, length: float, width: float) -> None:
     from inference_server.evaluation.scene_ground import draw_tree
 
     for _ in range(int(site.rng.integers(2, 9))):
-        spot = frame.shifted(float(site.rng.uniform(-0.45, 0.45)) * length, float(site.rng.uniform(-0.45, 0.45)) * width)
+        spot = frame.shifted(
+            float(site.rng.uniform(-0.45, 0.45)) * length, float(site.rng.uniform(-0.45, 0.45)) * width
+        )
         draw_tree(site.canvas, spot.cx, spot.cy, float(site.rng.uniform(1.5, 3.5)))
 
 
@@ -163,11 +182,17 @@ def industrial(site: Site) -> frozenset[str]:
     draw_ground(site.canvas, ground)
     _, high = site.extent
     turn = float(rng.uniform(-0.3, 0.3))
-    plans = [(crossing(site, horizontal=True, at=float(rng.uniform(0.3, 0.7)), bend=high * 0.02,
-                       tilt=math.tan(turn) / 2), 8.0, "asphalt")]
+    plans = [
+        (
+            crossing(site, horizontal=True, at=float(rng.uniform(0.3, 0.7)), bend=high * 0.02, tilt=math.tan(turn) / 2),
+            8.0,
+            "asphalt",
+        )
+    ]
     if rng.random() < 0.6:
-        plans.append((crossing(site, horizontal=False, at=float(rng.uniform(0.2, 0.8)), bend=0, tilt=-turn / 2), 7.0,
-                      "asphalt"))
+        plans.append(
+            (crossing(site, horizontal=False, at=float(rng.uniform(0.2, 0.8)), bend=0, tilt=-turn / 2), 7.0, "asphalt")
+        )
     lay_roads(site, plans)
     _tanks(site, int(rng.integers(0, 7)), turn)
     if rng.random() < 0.7:
@@ -194,8 +219,15 @@ def _hall(site: Site, turn: float) -> None:
     draw_slab(site.canvas, frame, *yard, tone=float(rng.uniform(0.5, 0.68)), joints_m=float(rng.choice([0.0, 6.0])))
     roof = _one(site, ("metal", "metal", "flat"))
     spot = frame.shifted(0, (yard[1] - width) / 2 * float(rng.choice([-0.8, 0.8])))
-    draw_building(site.canvas, spot, length, width, roof=roof, color=site.big_color("metal" if roof == "metal" else
-                  "flat"), height=float(rng.uniform(6, 11)))
+    draw_building(
+        site.canvas,
+        spot,
+        length,
+        width,
+        roof=roof,
+        color=site.big_color("metal" if roof == "metal" else "flat"),
+        height=float(rng.uniform(6, 11)),
+    )
     gate = (yard[1] - width) * 0.5
     for _ in range(int(rng.integers(0, 4))):
         side = -1.0 if spot.shifted(0, 0) != frame and (spot.cy - frame.cy) * math.cos(frame.angle) > 0 else 1.0
@@ -208,8 +240,10 @@ def _hall(site: Site, turn: float) -> None:
 
 def _pixel(site: Site, frame: Frame) -> tuple[int, int]:
     rows, cols = site.canvas.shape
-    return (int(np.clip(frame.cy / site.canvas.gsd_m, 0, rows - 1)),
-            int(np.clip(frame.cx / site.canvas.gsd_m, 0, cols - 1)))
+    return (
+        int(np.clip(frame.cy / site.canvas.gsd_m, 0, rows - 1)),
+        int(np.clip(frame.cx / site.canvas.gsd_m, 0, cols - 1)),
+    )
 
 
 def _tanks(site: Site, count: int, turn: float) -> None:
@@ -250,8 +284,11 @@ def _container_yard(site: Site, turn: float, *, rows: int, columns: int) -> None
     for r in range(rows):
         for k in range(columns):
             if rng.random() < 0.8:
-                spot = frame.shifted((r - (rows - 1) / 2) * (length + 3), (k - (columns - 1) / 2) * (width + gap),
-                                     float(rng.normal(0, 0.015)))
+                spot = frame.shifted(
+                    (r - (rows - 1) / 2) * (length + 3),
+                    (k - (columns - 1) / 2) * (width + gap),
+                    float(rng.normal(0, 0.015)),
+                )
                 draw_container(site.canvas, spot, color=pick_name("container", rng), long=long)
 
 
@@ -305,18 +342,33 @@ def _moored(site: Site, basin: Polygon, water: int, quay: float, tilt: float, to
             x = float(rng.uniform(length / 2, max(wide - length / 2, length / 2 + 1)))
             if alongside:
                 away = (-1 if top else 1) * (width * 0.4 + 2.5)
-                frame = Frame(x, quay - tilt + 2 * tilt * (x + 50) / (wide + 100) + away,
-                              turn + float(rng.choice([0, math.pi])))
+                frame = Frame(
+                    x, quay - tilt + 2 * tilt * (x + 50) / (wide + 100) + away, turn + float(rng.choice([0, math.pi]))
+                )
             else:
                 x0, y0, x1, y1 = basin.bounds
                 frame = Frame(x, float(rng.uniform(y0, y1)), float(rng.uniform(0, 2 * math.pi)))
                 del x0, x1
-            hull = Polygon(frame.to_scene([(-length / 2, -width / 2), (length / 2, -width / 2),
-                                           (length / 2, width / 2), (-length / 2, width / 2)]))
+            hull = Polygon(
+                frame.to_scene(
+                    [
+                        (-length / 2, -width / 2),
+                        (length / 2, -width / 2),
+                        (length / 2, width / 2),
+                        (-length / 2, width / 2),
+                    ]
+                )
+            )
             if basin.contains(hull) and all(hull.distance(t) > 3 for t in taken):
                 taken.append(hull)
-                draw_ship(site.canvas, frame, color=pick_name("ship", rng), length=length,
-                          moving=not alongside and rng.random() < 0.4, host=water)
+                draw_ship(
+                    site.canvas,
+                    frame,
+                    color=pick_name("ship", rng),
+                    length=length,
+                    moving=not alongside and rng.random() < 0.4,
+                    host=water,
+                )
                 break
 
 
@@ -346,8 +398,11 @@ def airport(site: Site) -> frozenset[str]:
         if rng.random() < 0.8:
             length = size * float(rng.choice([1.0, 0.95, 0.6, 0.75]))
             u = (k + 0.5) / count * wide * 0.86 - wide * 0.43
-            spot = apron.shifted(u, apron_h * float(rng.uniform(-0.12, 0.12)),
-                                 -math.pi / 2 * float(rng.choice([1, 1, -1])) + float(rng.normal(0, 0.15)))
+            spot = apron.shifted(
+                u,
+                apron_h * float(rng.uniform(-0.12, 0.12)),
+                -math.pi / 2 * float(rng.choice([1, 1, -1])) + float(rng.normal(0, 0.15)),
+            )
             draw_airplane(site.canvas, spot, color=pick_name("airplane", rng), length=length)
     site.take(apron, wide * 0.92, apron_h)
     hall = apron.shifted(float(rng.uniform(-0.15, 0.15)) * wide, apron_h / 2 + 14)
@@ -382,8 +437,16 @@ def rural(site: Site) -> frozenset[str]:
             middle = Frame(wide / 2, high / 2, turn).shifted(i * cell * 1.3, j * cell)
             if rng.random() < 0.5:
                 size = (cell * 1.3 - float(rng.uniform(4, 14)), cell - float(rng.uniform(4, 14)))
-                outline = Polygon(middle.to_scene([(-size[0] / 2, -size[1] / 2), (size[0] / 2, -size[1] / 2),
-                                                   (size[0] / 2, size[1] / 2), (-size[0] / 2, size[1] / 2)]))
+                outline = Polygon(
+                    middle.to_scene(
+                        [
+                            (-size[0] / 2, -size[1] / 2),
+                            (size[0] / 2, -size[1] / 2),
+                            (size[0] / 2, size[1] / 2),
+                            (-size[0] / 2, size[1] / 2),
+                        ]
+                    )
+                )
                 if outline.intersects(box(0, 0, wide, high)) and (river is None or outline.distance(river) > 14):
                     draw_field(site.canvas, middle, *size, color=pick_name("field", rng))
                     site.take(middle, *size)
@@ -432,7 +495,9 @@ def _pond(site: Site, radius: float) -> None:
     if frame is None:
         return
     t = np.linspace(0, 2 * math.pi, 48, endpoint=False)
-    r = radius * (1 + sum(float(rng.uniform(0.03, 0.12)) * np.sin(k * t + float(rng.uniform(0, 6.3))) for k in (1, 2, 3)))
+    r = radius * (
+        1 + sum(float(rng.uniform(0.03, 0.12)) * np.sin(k * t + float(rng.uniform(0, 6.3))) for k in (1, 2, 3))
+    )
     outline = Polygon(frame.to_scene(np.stack([r * np.cos(t) * 1.15, r * np.sin(t) * 0.9], axis=1)))
     draw_water(site.canvas, outline, bank_m=2.0, tone=_water_tone(site), shape="irregular")
     site.take_shape(outline.buffer(2.5))
@@ -453,8 +518,16 @@ def sports(site: Site) -> frozenset[str]:
     draw_ground(site.canvas, _one(site, ("grass", "dry")))
     wide, high = site.extent
     turn = float(rng.uniform(-0.4, 0.4))
-    lay_roads(site, [(crossing(site, horizontal=bool(rng.random() < 0.5), at=float(rng.choice([0.12, 0.88])), bend=4),
-                      7.0, "asphalt")])
+    lay_roads(
+        site,
+        [
+            (
+                crossing(site, horizontal=bool(rng.random() < 0.5), at=float(rng.choice([0.12, 0.88])), bend=4),
+                7.0,
+                "asphalt",
+            )
+        ],
+    )
     if min(wide, high) > 200 and rng.random() < 0.5:
         length = float(rng.uniform(140, 175))
         frame = site.find(length, length * 0.55, angle=turn, tries=80)

@@ -23,13 +23,26 @@ def draw_car(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> int:
     length, width = float(rng.uniform(4.0, 4.9)), float(rng.uniform(1.75, 1.95))
     tall = rng.random() < 0.25
     owner = canvas.register(
-        "car", color, _outline(frame, length, width), area_m2=length * width * 0.94, size_m=(length, width),
-        height_m=1.5, host=host,
+        "car",
+        color,
+        _outline(frame, length, width),
+        area_m2=length * width * 0.94,
+        size_m=(length, width),
+        height_m=1.5,
+        host=host,
     )
     body = shade_of(color, rng)
     a, b, k = length / 2, width / 2, 0.35
-    hull = [(-a, -b + k), (-a + k, -b), (a - 2 * k, -b), (a, -b + 1.5 * k), (a, b - 1.5 * k), (a - 2 * k, b),
-            (-a + k, b), (-a, b - k)]
+    hull = [
+        (-a, -b + k),
+        (-a + k, -b),
+        (a - 2 * k, -b),
+        (a, -b + 1.5 * k),
+        (a, b - 1.5 * k),
+        (a - 2 * k, b),
+        (-a + k, b),
+        (-a, b - k),
+    ]
     patch = canvas.convex(frame, hull)
     if patch is None:
         return owner
@@ -51,7 +64,12 @@ def draw_bus(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> int:
     rng = canvas.rng
     length, width = float(rng.uniform(10.8, 13.0)), 2.6
     owner = canvas.register(
-        "bus", color, _outline(frame, length, width), area_m2=length * width, size_m=(length, width), height_m=3.2,
+        "bus",
+        color,
+        _outline(frame, length, width),
+        area_m2=length * width,
+        size_m=(length, width),
+        height_m=3.2,
         host=host,
     )
     body = shade_of(color, rng)
@@ -73,8 +91,13 @@ def draw_truck(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> in
     rng = canvas.rng
     length, width = float(rng.choice([7.5, 9.0, 12.5, 15.0]) * rng.uniform(0.97, 1.03)), 2.5
     owner = canvas.register(
-        "truck", color, _outline(frame, length, width), area_m2=length * width * 0.96, size_m=(length, width),
-        height_m=3.6, host=host,
+        "truck",
+        color,
+        _outline(frame, length, width),
+        area_m2=length * width * 0.96,
+        size_m=(length, width),
+        height_m=3.6,
+        host=host,
     )
     body = shade_of(color, rng)
     cab_color = shade_of(str(rng.choice(["white", "red", "blue", color, color])), rng)
@@ -98,7 +121,11 @@ def draw_container(canvas: Canvas, frame: Frame, *, color: str, long: bool) -> i
     rng = canvas.rng
     length, width = (12.19 if long else 6.06), 2.44
     owner = canvas.register(
-        "container", color, _outline(frame, length, width), area_m2=length * width, size_m=(length, width),
+        "container",
+        color,
+        _outline(frame, length, width),
+        area_m2=length * width,
+        size_m=(length, width),
         height_m=2.6,
     )
     patch = canvas.rect(frame, length, width)
@@ -109,8 +136,9 @@ def draw_container(canvas: Canvas, frame: Frame, *, color: str, long: bool) -> i
         gain = gain * (1 + 0.07 * np.sin(patch.u * (2 * math.pi / 0.55))).astype(np.float32)
     canvas.paint(patch, shade_of(color, rng), gain=gain, owner=owner, height=2.6)
     for side in (-1, 1):
-        canvas.paint(canvas.rect(frame.shifted(0, side * (width / 2 - 0.1)), length, 0.2), (0.15, 0.15, 0.15),
-                     opacity=0.3)
+        canvas.paint(
+            canvas.rect(frame.shifted(0, side * (width / 2 - 0.1)), length, 0.2), (0.15, 0.15, 0.15), opacity=0.3
+        )
     return owner
 
 
@@ -127,15 +155,33 @@ def draw_airplane(canvas: Canvas, frame: Frame, *, color: str, length: float, ho
     tail_at, tail_half = -length * 0.44, span * 0.19
     wings, tails = [], []
     for side in (-1.0, 1.0):
-        wings.append([(root_at, 0.0), (root_at - sweep, side * half), (root_at - sweep - tip, side * half),
-                      (root_at - root, 0.0)])
-        tails.append([(tail_at + root * 0.42, 0.0), (tail_at - sweep * 0.1, side * tail_half),
-                      (tail_at - sweep * 0.1 - tip * 0.7, side * tail_half), (tail_at, 0.0)])
+        wings.append(
+            [
+                (root_at, 0.0),
+                (root_at - sweep, side * half),
+                (root_at - sweep - tip, side * half),
+                (root_at - root, 0.0),
+            ]
+        )
+        tails.append(
+            [
+                (tail_at + root * 0.42, 0.0),
+                (tail_at - sweep * 0.1, side * tail_half),
+                (tail_at - sweep * 0.1 - tip * 0.7, side * tail_half),
+                (tail_at, 0.0),
+            ]
+        )
     area = length * body * 0.9 + 2 * (half - body / 2) * (root + tip) / 2 + tail_half * root * 0.7
     ends = [(length / 2, 0), (-length / 2, 0), (root_at - sweep - tip, half), (root_at - sweep - tip, -half)]
     owner = canvas.register(
-        "airplane", color, frame.to_scene(ends), area_m2=area, size_m=(length, span), height_m=length * 0.12,
-        shape="cross-shaped", host=host,
+        "airplane",
+        color,
+        frame.to_scene(ends),
+        area_m2=area,
+        size_m=(length, span),
+        height_m=length * 0.12,
+        shape="cross-shaped",
+        host=host,
     )
     paint = shade_of(color, rng)
     lift = max(1.5, length * 0.09)
@@ -149,19 +195,30 @@ def draw_airplane(canvas: Canvas, frame: Frame, *, color: str, length: float, ho
         for side in (-1.0, 1.0):
             for out in (0.36,) if length < 55 else (0.32, 0.62):
                 pod = frame.shifted(root_at - sweep * out + length * 0.025, side * half * out)
-                canvas.paint(canvas.rect(pod, length * 0.085, length * 0.045), (0.6, 0.62, 0.66), owner=owner,
-                             height=lift - 0.5)
+                canvas.paint(
+                    canvas.rect(pod, length * 0.085, length * 0.045), (0.6, 0.62, 0.66), owner=owner, height=lift - 0.5
+                )
     nose = canvas.ellipse(frame.shifted(length * 0.2, 0), length * 0.6, body)
-    tail = canvas.convex(frame, [(length * 0.3, -body / 2), (length * 0.3, body / 2), (-length * 0.25, body / 2),
-                                 (-length / 2, body * 0.1), (-length / 2, -body * 0.1), (-length * 0.25, -body / 2)])
+    tail = canvas.convex(
+        frame,
+        [
+            (length * 0.3, -body / 2),
+            (length * 0.3, body / 2),
+            (-length * 0.25, body / 2),
+            (-length / 2, body * 0.1),
+            (-length / 2, -body * 0.1),
+            (-length * 0.25, -body / 2),
+        ],
+    )
     for patch in (nose, tail):
         if patch is not None:
             round_gain = (1.06 - 0.28 * (2 * np.abs(patch.v) / body) ** 2).astype(np.float32)
             canvas.paint(patch, paint, gain=round_gain, owner=owner, height=lift + body / 2)
     canvas.paint(canvas.rect(frame.shifted(length * 0.46, 0), length * 0.02, body * 0.5), GLASS, opacity=0.6)
     stripe = shade_of(str(rng.choice(["blue", "red", "dark gray", "green"])), rng)
-    canvas.paint(canvas.rect(frame.shifted(tail_at, 0), root * 0.6, body * 0.22), stripe, owner=owner,
-                 height=lift + length * 0.1)
+    canvas.paint(
+        canvas.rect(frame.shifted(tail_at, 0), root * 0.6, body * 0.22), stripe, owner=owner, height=lift + length * 0.1
+    )
     return owner
 
 
@@ -170,13 +227,27 @@ def draw_ship(canvas: Canvas, frame: Frame, *, color: str, length: float, moving
     rng = canvas.rng
     width = length * float(rng.uniform(0.2, 0.28)) if length < 30 else length * float(rng.uniform(0.15, 0.19))
     a, b = length / 2, width / 2
-    hull = [(-a, -b * 0.8), (-a * 0.6, -b), (a * 0.45, -b), (a * 0.8, -b * 0.55), (a, 0.0), (a * 0.8, b * 0.55),
-            (a * 0.45, b), (-a * 0.6, b), (-a, b * 0.8)]
+    hull = [
+        (-a, -b * 0.8),
+        (-a * 0.6, -b),
+        (a * 0.45, -b),
+        (a * 0.8, -b * 0.55),
+        (a, 0.0),
+        (a * 0.8, b * 0.55),
+        (a * 0.45, b),
+        (-a * 0.6, b),
+        (-a, b * 0.8),
+    ]
     if moving:
         _wake(canvas, frame, length, width)
     owner = canvas.register(
-        "ship", color, frame.to_scene(hull), area_m2=length * width * 0.86, size_m=(length, width),
-        height_m=3 + length * 0.05, host=host,
+        "ship",
+        color,
+        frame.to_scene(hull),
+        area_m2=length * width * 0.86,
+        size_m=(length, width),
+        height_m=3 + length * 0.05,
+        host=host,
     )
     lift = 1.5 + length * 0.03
     paint = shade_of(color, rng)
@@ -189,13 +260,16 @@ def draw_ship(canvas: Canvas, frame: Frame, *, color: str, length: float, moving
     canvas.paint(inner, (deck_tone[0], deck_tone[1], deck_tone[2]), opacity=0.6 if color == "white" else 0.35)
     if length > 40:
         for u in np.arange(-a * 0.45, a * 0.6, length * 0.13):
-            canvas.paint(canvas.rect(frame.shifted(float(u), 0), length * 0.1, width * 0.6), paint, gain=0.72,
-                         height=lift + 1.5)
-        canvas.paint(canvas.rect(frame.shifted(-a * 0.75, 0), length * 0.13, width * 0.75), (0.9, 0.9, 0.9),
-                     height=lift + 9)
+            canvas.paint(
+                canvas.rect(frame.shifted(float(u), 0), length * 0.1, width * 0.6), paint, gain=0.72, height=lift + 1.5
+            )
+        canvas.paint(
+            canvas.rect(frame.shifted(-a * 0.75, 0), length * 0.13, width * 0.75), (0.9, 0.9, 0.9), height=lift + 9
+        )
     else:
-        canvas.paint(canvas.rect(frame.shifted(-a * 0.1, 0), length * 0.33, width * 0.6), (0.9, 0.9, 0.9),
-                     height=lift + 1.5)
+        canvas.paint(
+            canvas.rect(frame.shifted(-a * 0.1, 0), length * 0.33, width * 0.6), (0.9, 0.9, 0.9), height=lift + 1.5
+        )
         canvas.paint(canvas.rect(frame.shifted(a * 0.06, 0), length * 0.06, width * 0.5), GLASS, opacity=0.8)
     return owner
 
@@ -209,8 +283,10 @@ def _wake(canvas: Canvas, frame: Frame, length: float, width: float) -> None:
             foam = np.clip(0.35 + 0.3 * canvas.noise.window(0.9, patch.window, 3), 0, 0.7)
             fade = np.clip(1 + patch.u / reach, 0, 1)
             canvas.paint(patch, (0.85, 0.9, 0.9), opacity=(foam * fade * 0.8).astype(np.float32))
-    trail = canvas.convex(frame, [(-length * 0.4, width * 0.3), (-length * 0.4, -width * 0.3), (-reach, -width * 0.5),
-                                  (-reach, width * 0.5)])
+    trail = canvas.convex(
+        frame,
+        [(-length * 0.4, width * 0.3), (-length * 0.4, -width * 0.3), (-reach, -width * 0.5), (-reach, width * 0.5)],
+    )
     if trail is not None:
         foam = np.clip(0.55 + 0.3 * canvas.noise.window(0.9, trail.window, 5), 0, 0.9)
         fade = np.clip(1 + trail.u / reach, 0, 1)

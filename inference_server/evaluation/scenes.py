@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from scipy import ndimage
-from shapely.geometry import MultiPoint, box, mapping, shape
-from shapely.ops import unary_union
+from shapely.affinity import affine_transform
+from shapely.geometry import box, mapping
 
 from inference_server.evaluation.scene_canvas import Canvas, Drawn, Sun
 from inference_server.evaluation.scene_expressions import express
@@ -26,7 +26,8 @@ from inference_server.evaluation.scene_sensor import expose
 from inference_server.evaluation.scene_site import Site
 from inference_server.evaluation.scene_themes import THEMES
 from inference_server.evaluation.scene_types import Scene, SceneExpression, SceneObject
-from inference_server.geometry import HBB, OBB, Mask
+from inference_server.geometry import HBB, Mask, obb_corners, obb_of_mask
+from inference_server.outlines import polygon_of_mask
 
 __all__ = ["Scene", "SceneExpression", "SceneObject", "generate", "write_geotiff", "write_truth"]
 
@@ -131,7 +132,7 @@ def _objects(canvas: Canvas, rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -
                 color=drawn.color,
                 mask=mask,
                 hbb=HBB(cols.start, rows.start, cols.stop, rows.stop),
-                obb=_oriented_box(mask),
+                obb=obb_of_mask(mask),
                 shape=drawn.shape,
                 length_m=drawn.length_m,
                 width_m=drawn.width_m,
@@ -154,29 +155,20 @@ def _is_cut(drawn: Drawn, canvas: Canvas, valid: NDArray[np.bool_]) -> bool:
     return not bool(valid[rows, cols].all())
 
 
-def _oriented_box(mask: Mask) -> OBB:
-    """The smallest rectangle around the mask's pixels, corners included, as le90."""
-    firsts = mask.pixels.argmax(axis=1)
-    lasts = mask.pixels.shape[1] - mask.pixels[:, ::-1].argmax(axis=1)
-    rows = np.flatnonzero(mask.pixels.any(axis=1))
-    corners = [(mask.col + c, mask.row + r + dr) for r in rows for c in (int(firsts[r]), int(lasts[r])) for dr in (0, 1)]
-    ring = np.array(MultiPoint(corners).minimum_rotated_rectangle.exterior.coords)[:4]
-    one, two = ring[1] - ring[0], ring[2] - ring[1]
-    width, height = float(np.hypot(*one)), float(np.hypot(*two))
-    direction = one
-    if height > width:
-        width, height, direction = height, width, two
-    angle = float(np.degrees(np.arctan2(direction[1], direction[0])))
-    angle = (angle + 90) % 180 - 90
-    cx, cy = ring.mean(axis=0)
-    return OBB(float(cx), float(cy), width, height, angle)
-
-
 def write_geotiff(scene: Scene, path: Path | str) -> None:
     """Writes the picture as a tiled, deflated GeoTIFF with its mask."""
     rows, cols = scene.valid.shape
-    profile = {"driver": "GTiff", "count": 3, "dtype": "uint8", "height": rows, "width": cols, "crs": scene.crs,
-               "transform": scene.affine, "photometric": "RGB", "compress": "deflate"}
+    profile = {
+        "driver": "GTiff",
+        "count": 3,
+        "dtype": "uint8",
+        "height": rows,
+        "width": cols,
+        "crs": scene.crs,
+        "transform": scene.affine,
+        "photometric": "RGB",
+        "compress": "deflate",
+    }
     if min(rows, cols) >= 256:
         profile |= {"tiled": True, "blockxsize": 256, "blockysize": 256}
     with rasterio.Env(GDAL_TIFF_INTERNAL_MASK=True), rasterio.open(path, "w", **profile) as out:
@@ -189,32 +181,34 @@ def write_truth(scene: Scene, path: Path | str) -> None:
     """Writes the objects as GeoJSON in the scene's CRS: a feature per object and geometry (hbb, obb, mask)."""
     features = []
     for item in scene.objects:
-        shared = {"id": item.id, "class": item.category, "color": item.color, "shape": item.shape,
-                  "visible": round(item.visible, 3), "is_cut": item.is_cut, "host": item.host,
-                  "length_m": round(item.length_m, 2), "width_m": round(item.width_m, 2)}
+        shared = {
+            "id": item.id,
+            "class": item.category,
+            "color": item.color,
+            "shape": item.shape,
+            "visible": round(item.visible, 3),
+            "is_cut": item.is_cut,
+            "host": item.host,
+            "length_m": round(item.length_m, 2),
+            "width_m": round(item.width_m, 2),
+        }
         for name, geometry in _geometries(item, scene.affine).items():
             features.append({"type": "Feature", "properties": shared | {"geometry": name}, "geometry": geometry})
     crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{scene.crs.to_epsg()}"}}
-    asked = [{"text": e.text, "kind": e.kind, "targets": e.target_ids, "anchors": e.anchor_ids}
-             for e in scene.expressions]
+    asked = [
+        {"text": e.text, "kind": e.kind, "targets": e.target_ids, "anchors": e.anchor_ids} for e in scene.expressions
+    ]
     collection = {"type": "FeatureCollection", "crs": crs, "features": features, "expressions": asked}
     Path(path).write_text(json.dumps(collection), encoding="utf-8")
 
 
 def _geometries(item: SceneObject, affine: Affine) -> dict[str, object]:
-    from rasterio.features import shapes
-
-    window = affine * Affine.translation(item.mask.col, item.mask.row)
-    parts = [shape(g) for g, v in shapes(item.mask.pixels.astype("uint8"), transform=window) if v == 1]
-    obb = item.obb
-    turn = Affine.translation(obb.cx, obb.cy) * Affine.rotation(obb.angle)
-    corners = [(-obb.width / 2, -obb.height / 2), (obb.width / 2, -obb.height / 2), (obb.width / 2, obb.height / 2),
-               (-obb.width / 2, obb.height / 2)]
-    ring = [affine * (turn * c) for c in corners]
+    obb = [affine * (float(x), float(y)) for x, y in obb_corners(item.obb)]
     x0, y0 = affine * (item.hbb.x_min, item.hbb.y_max)
     x1, y1 = affine * (item.hbb.x_max, item.hbb.y_min)
+    coefficients = (affine.a, affine.b, affine.d, affine.e, affine.c, affine.f)
     return {
         "hbb": mapping(box(x0, y0, x1, y1)),
-        "obb": {"type": "Polygon", "coordinates": [[*ring, ring[0]]]},
-        "mask": mapping(unary_union(parts)),
+        "obb": {"type": "Polygon", "coordinates": [[*obb, obb[0]]]},
+        "mask": mapping(affine_transform(polygon_of_mask(item.mask), coefficients)),
     }
