@@ -7,7 +7,8 @@ deletes the C++ half of a task whose Python half is gone (qgis issue 37655).
 from __future__ import annotations
 
 import traceback
-from typing import Optional, Tuple
+from pathlib import Path
+from typing import List, Optional, Tuple
 
 from qgis.core import QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
@@ -15,6 +16,7 @@ from qgis.PyQt.QtCore import pyqtSignal
 from ..protocol import EngineInfo
 from .environment import Environment
 from .errors import QueryCancelled, RSGroundError
+from .export import PreparedExport
 from .launch import proxy_environment
 from .server_process import ServerSource
 
@@ -103,6 +105,23 @@ class EnvironmentTask(_Task):
     def _report(self, what: str, fraction: float) -> None:
         self.setProgress(100.0 * fraction)
         self.reported.emit(what, fraction)
+
+
+class ExportTask(_Task):
+    """Writes files."""
+
+    written = pyqtSignal(object)  # list of Path
+
+    def __init__(self, prepared: PreparedExport, title: str) -> None:
+        super().__init__(title, QgsTask.Flags())
+        self._prepared = prepared
+        self._paths: List[Path] = []
+
+    def work(self) -> None:
+        self._paths = self._prepared.write()
+
+    def succeed(self) -> None:
+        self.written.emit(self._paths)
 
 
 class RemoveEnvironmentTask(_Task):

@@ -31,11 +31,13 @@ class Query:
         request: what goes to the server.
         tile: what to render.
         geopackage: where the result is written.
+        asked_at: seconds since 1970.
     """
 
     request: GroundingRequest
     tile: TileRequest
     geopackage: Path
+    asked_at: float
 
 
 @dataclass(frozen=True)
@@ -118,8 +120,9 @@ class GroundingTask(QgsTask):
             written = write_result(
                 result,
                 self.query.geopackage,
-                Provenance(source=tile.source, extent=tile.extent.asWkt(3), asked_at=time.time()),
+                Provenance(source=tile.source, extent=tile.extent.asWkt(6), asked_at=self.query.asked_at),
                 outputs=self.query.request.outputs,
+                crs=tile.crs,
             )
         clock.lap("write")
         return Outcome(self.query, result, tile, written, clock.seconds())

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Callable, Optional
 
 from qgis.core import QgsApplication, QgsProject
 from qgis.gui import QgsDockWidget, QgsMapCanvas
 from qgis.PyQt.QtCore import QSize, Qt, pyqtSignal
-from qgis.PyQt.QtGui import QKeySequence
-from qgis.PyQt.QtWidgets import QHBoxLayout, QShortcut, QToolButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtGui import QKeyEvent
+from qgis.PyQt.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
 from ..core.background_tasks import ConnectTask
 from ..core.errors import EnvironmentMissing, RSGroundError
@@ -88,9 +89,6 @@ class RSGroundDock(QgsDockWidget):
         self.drawn.exported.connect(
             lambda path: self.message.show_message(INFO, self.tr("Saved to {path}").format(path=path))
         )
-        self._escape = QShortcut(QKeySequence(Qt.Key.Key_Escape), self)
-        self._escape.setContext(Qt.ShortcutContext.WidgetWithChildrenShortcut)
-        self._escape.activated.connect(self.cancel)
         project = QgsProject.instance()
         project.cleared.connect(self._project_closed)
         project.layersWillBeRemoved.connect(self._layers_going)
@@ -117,7 +115,9 @@ class RSGroundDock(QgsDockWidget):
         self._project_was_closed = False
         self._removed_layer_name = ""
         self._asked_layer_id = self.form.layer.id()
-        task = GroundingTask(query, source, self.tr("RSGround: {expression}").format(expression=query.request.expression))
+        task = GroundingTask(
+            query, source, self.tr("RSGround: {expression}").format(expression=query.request.expression)
+        )
         task.stage_changed.connect(self.progress.show_stage)
         task.found.connect(self._found)
         task.failed.connect(self._failed)
@@ -140,6 +140,14 @@ class RSGroundDock(QgsDockWidget):
         if self._task is not None and not self._task.isCanceled():
             self.form.set_cancelling()
             self._task.cancel()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:  # Qt's name
+        # Every widget of the panel leaves Escape to its parent when it has no use for it.
+        if event.key() == Qt.Key.Key_Escape and self.is_running:
+            self.cancel()
+            event.accept()
+            return
+        super().keyPressEvent(event)
 
     @property
     def is_running(self) -> bool:
@@ -213,7 +221,10 @@ class RSGroundDock(QgsDockWidget):
             self._canvas.mapSettings(),
             max_pixels=self._settings.max_tile_px**2,
         )
-        return Query(request, tile, self.drawn.geopackage(self._settings.results_folder))
+        asked_at = time.time()
+        return Query(
+            request, tile, self.drawn.geopackage(expression, asked_at, self._settings.results_folder), asked_at
+        )
 
     def _ensured_source(self) -> ServerSource:
         if self._source is None:
@@ -249,11 +260,14 @@ class RSGroundDock(QgsDockWidget):
         self._ended()
         result = outcome.result
         self._history.add(
-            Entry(result.expression, outcome.query.request.engine, outcome.query.request.outputs, len(result.detections))
+            Entry(
+                result.expression, outcome.query.request.engine, outcome.query.request.outputs, len(result.detections)
+            )
         )
         self.form.expression.refresh()
         self.results.show_result(result, seconds)
         if self._project_was_closed:
+            self.drawn.look_at(outcome)
             self._say_project_was_closed(outcome)
         else:
             try:
@@ -278,6 +292,8 @@ class RSGroundDock(QgsDockWidget):
     def _say_what_was_found(self, outcome: Outcome) -> None:
         result = outcome.result
         sentences = [*result.notes, *outcome.tile.notes]
+        if outcome.written is not None:
+            sentences += outcome.written.notes
         if self._removed_layer_name:
             sentences.append(
                 self.tr("The layer “{name}” was removed while the query ran; the result was kept.").format(
@@ -297,7 +313,7 @@ class RSGroundDock(QgsDockWidget):
     def _say_project_was_closed(self, outcome: Outcome) -> None:
         text = self.tr("The project was closed while the query ran, so nothing was drawn.")
         if outcome.written is not None:
-            text += " " + self.tr("The result is kept in {path}").format(path=outcome.query.geopackage)
+            text += " " + self.tr("The result is kept in {path}").format(path=outcome.written.path)
         self.message.show_message(WARNING, text)
 
     def _show_error(self, error: RSGroundError) -> None:
@@ -317,7 +333,7 @@ class RSGroundDock(QgsDockWidget):
             self._settings = self._settings.save(outputs=changed.outputs, engine=changed.engine)
 
     def _export(self, format_name: str) -> None:
-        self.drawn.export(self, format_name, self.results.min_score)
+        self.drawn.ask_and_export(format_name, self.results.min_score, self)
 
     def _project_closed(self) -> None:
         self._project_was_closed = True
@@ -336,8 +352,13 @@ class RSGroundDock(QgsDockWidget):
         layout = QVBoxLayout(content)
         layout.setContentsMargins(8, 8, 8, 8)
         layout.setSpacing(8)
-        for widget in (self.form, self.progress, self.setup, self.message):
-            layout.addWidget(widget)
+        action = QHBoxLayout()
+        action.addWidget(self.progress, 1)
+        action.addWidget(self.form.run_button)
+        layout.addWidget(self.form)
+        layout.addLayout(action)
+        layout.addWidget(self.setup)
+        layout.addWidget(self.message)
         layout.addWidget(self.results, 1)
         if open_options is not None:
             button = QToolButton()
@@ -349,3 +370,4 @@ class RSGroundDock(QgsDockWidget):
             button.clicked.connect(lambda: open_options())
             self.results.add_corner_widget(button)
         self.setWidget(content)
+        self.form.order_tabs()

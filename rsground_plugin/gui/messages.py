@@ -31,9 +31,7 @@ _TINTS = {INFO: QColor(62, 128, 204), WARNING: QColor(222, 160, 32), ERROR: QCol
 
 def mixed(base: QColor, tint: QColor, part: float) -> QColor:
     """``base`` with ``part`` of ``tint``: readable on light and dark themes alike."""
-    return QColor(
-        *(round(b * (1 - part) + t * part) for b, t in zip(base.getRgb()[:3], tint.getRgb()[:3]))
-    )
+    return QColor(*(round(b * (1 - part) + t * part) for b, t in zip(base.getRgb()[:3], tint.getRgb()[:3])))
 
 
 def secondary_text(label: QLabel, *, smaller: bool = True) -> None:

@@ -50,7 +50,7 @@ class ProgressRow(QWidget):
         layout.addLayout(texts)
         layout.addWidget(self.bar)
         policy = self.sizePolicy()
-        policy.setRetainSizeWhenHidden(False)
+        policy.setRetainSizeWhenHidden(True)
         self.setSizePolicy(policy)
         self._timer = QTimer(self)
         self._timer.setInterval(100)

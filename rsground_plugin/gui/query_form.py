@@ -26,7 +26,7 @@ from .history import ExpressionLine, History
 
 
 class QueryForm(QWidget):
-    """The widgets of a query; the dock decides what happens with them.
+    """The widgets of a query; the dock decides what happens with them, and places ``run_button``.
 
     Signals:
         run_requested: Enter in the expression line, or the button.
@@ -73,10 +73,6 @@ class QueryForm(QWidget):
             outputs.addWidget(box)
         outputs.addStretch(1)
 
-        line = QHBoxLayout()
-        line.setContentsMargins(0, 0, 0, 0)
-        line.addWidget(self.expression, 1)
-        line.addWidget(self.run_button)
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
         form.setHorizontalSpacing(8)
@@ -89,7 +85,7 @@ class QueryForm(QWidget):
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(8)
-        layout.addLayout(line)
+        layout.addWidget(self.expression)
         layout.addLayout(form)
 
         self.expression.run_requested.connect(self._enter)
@@ -98,7 +94,6 @@ class QueryForm(QWidget):
         self.layers.layerChanged.connect(self.changed)
         self.area.changed.connect(self.changed)
         self.engine.changed.connect(self.changed)
-        self._order_tabs()
         self.set_running(False)
 
     @property
@@ -152,9 +147,10 @@ class QueryForm(QWidget):
         label.setContentsMargins(0, 4, 0, 0)
         form.addRow(label, field)
 
-    def _order_tabs(self) -> None:
-        order = [self.expression, self.run_button, self.layers]
+    def order_tabs(self) -> None:
+        """Tab goes down the panel; to be called when all widgets are in one window."""
+        order = [self.expression, self.layers]
         order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection")]
-        order += [*self.outputs.values(), self.engine.combo]
+        order += [*self.outputs.values(), self.engine.combo, self.run_button]
         for first, second in zip(order, order[1:]):
             QWidget.setTabOrder(first, second)

@@ -39,7 +39,7 @@ class DetectionsModel(QAbstractTableModel):
     def __init__(self, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
         self._rows: List[Tuple[Detection, bool]] = []
-        self._titles = (self.tr("Score"), self.tr("Label"), self.tr("Area"), self.tr("Length"), self.tr("Azimuth"))
+        self._titles = (self.tr("Score"), self.tr("Label"), self.tr("Area"), self.tr("Length"), self.tr("Azim."))
 
     def set_result(self, result: Optional[GroundingResult]) -> None:
         self.beginResetModel()
@@ -59,7 +59,7 @@ class DetectionsModel(QAbstractTableModel):
             if role == Qt.ItemDataRole.DisplayRole:
                 return self._titles[section]
             if role == Qt.ItemDataRole.ToolTipRole and section == AZIMUTH:
-                return self.tr("Direction of the long axis, clockwise from true north")
+                return self.tr("Azimuth: direction of the long axis, clockwise from true north")
             if role == Qt.ItemDataRole.ToolTipRole and section == LENGTH:
                 return self.tr("Length of the long side of the oriented box")
         return None
@@ -95,7 +95,7 @@ class DetectionsModel(QAbstractTableModel):
 
     def _shown(self, detection: Detection, is_anchor: bool, column: int) -> str:
         if column == SCORE:
-            return self.tr("reference") if is_anchor else f"{detection.score:.2f}"
+            return self.tr("ref.") if is_anchor else f"{detection.score:.2f}"
         if column == LABEL:
             return detection.label
         if column == AREA:
@@ -188,9 +188,13 @@ class ResultsList(QTreeView):
         self.setMinimumHeight(self.fontMetrics().height() * 6)
         header = self.header()
         header.setStretchLastSection(False)
-        header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        header.setSectionResizeMode(LABEL, QHeaderView.ResizeMode.Stretch)
         header.setMinimumSectionSize(40)
+        # Fixed by what they hold, so that the label gets the rest also in a narrow panel.
+        widest = {SCORE: "0.00", AREA: "12,345 m²", LENGTH: "12.3 km", AZIMUTH: "Azim."}
+        for column, text in widest.items():
+            header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
+            header.resizeSection(column, header.fontMetrics().horizontalAdvance(text) + 14)
+        header.setSectionResizeMode(LABEL, QHeaderView.ResizeMode.Stretch)
         self.clicked.connect(lambda index: self._emit(self.chosen, index))
         self.doubleClicked.connect(lambda index: self._emit(self.opened, index))
 

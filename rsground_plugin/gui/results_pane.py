@@ -17,16 +17,10 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..core.export import FORMATS
 from ..protocol import GroundingResult
 from .messages import secondary_text
 from .results_list import ResultsList
-
-#: Format name for the export, title, suffix.
-FORMATS = (
-    ("GPKG", "GeoPackage", "gpkg"),
-    ("GeoJSON", "GeoJSON (WGS 84)", "geojson"),
-    ("ESRI Shapefile", "Shapefile", "shp"),
-)
 
 
 class ResultsPane(QWidget):
@@ -74,8 +68,8 @@ class ResultsPane(QWidget):
         self._export.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         menu = QMenu(self._export)
         self.export_actions = {}
-        for name, title, _suffix in FORMATS:
-            action = menu.addAction(title + " …")
+        for name, wanted in FORMATS.items():
+            action = menu.addAction(wanted.title + " …")
             action.triggered.connect(lambda _=False, n=name: self.export_requested.emit(n))
             self.export_actions[name] = action
         self._export.setMenu(menu)
@@ -118,6 +112,10 @@ class ResultsPane(QWidget):
     def understood(self) -> str:
         """The line that says how the expression was read."""
         return self._understood.text()
+
+    def count_text(self) -> str:
+        """The line that says how many there are."""
+        return self._count.text()
 
     def show_result(self, result: Optional[GroundingResult], seconds: float = 0.0) -> None:
         """Shows a result, or nothing."""

@@ -121,7 +121,9 @@ class SettingsPage(QgsOptionsPageWidget):
             buttons.addWidget(button)
         buttons.addStretch(1)
         self.base_interpreter = _file(
-            settings.base_interpreter, self.tr("QGIS's own, or the newest suitable one"), self.tr("Python to make it from")
+            settings.base_interpreter,
+            self.tr("QGIS's own, or the newest suitable one"),
+            self.tr("Python to make it from"),
         )
         self.interpreter = _file(
             settings.interpreter, self.tr("The environment above"), self.tr("Interpreter to use instead")

@@ -64,9 +64,7 @@ def found(*detections: Detection, crs: str = "EPSG:32633", **more: Any) -> Scrip
     def script(request: GroundingRequest, tile: bytes) -> Iterator[Step]:
         yield ProgressEvent("encode", 0, 1)
         yield ProgressEvent("find", 1, 2)
-        yield ResultEvent(
-            GroundingResult(request.expression, "scripted", "1", detections, crs=crs, gsd_m=1.0, **more)
-        )
+        yield ResultEvent(GroundingResult(request.expression, "scripted", "1", detections, crs=crs, gsd_m=1.0, **more))
 
     return script
 
