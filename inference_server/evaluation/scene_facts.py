@@ -77,6 +77,8 @@ class Facts:
         lab = rgb2lab(colors).reshape(-1, 3) if self.seen else np.zeros((0, 3))
         self._lab = {o.id: value for o, value in zip(self.seen, lab, strict=True)}
         self._trees: dict[str, cKDTree] = {}
+        self._gaps: dict[tuple[str, str], float] = {}
+        self._named: dict[Noun, tuple[list[SceneObject], list[SceneObject]]] = {}
 
     @cached_property
     def categories(self) -> frozenset[str]:
@@ -92,27 +94,28 @@ class Facts:
 
     def members(self, noun: Noun) -> tuple[list[SceneObject], list[SceneObject]]:
         """What the noun surely names, and all that it may name."""
+        if noun not in self._named:
+            self._named[noun] = self._members(noun)
+        return self._named[noun]
+
+    def _members(self, noun: Noun) -> tuple[list[SceneObject], list[SceneObject]]:
         named = UNIONS.get(noun.category, frozenset({noun.category}))
         looks = LOOKALIKES.get(noun.category, frozenset())
         sure, maybe = [], []
+        colored = [o for o in self.seen if o.category in named and o.color == noun.color]
         for item in self.seen:
             if item.category not in named and item.category not in looks:
                 continue
             if noun.color and item.color != noun.color and noun.color not in CONFUSED[item.color]:
-                if item.category in named and self._looks_alike(item, noun):
+                if item.category in named and any(
+                    self.color_distance(item, other) < 13 for other in colored if other.category == item.category
+                ):
                     maybe.append(item)
                 continue
             maybe.append(item)
             if item.category in named and (not noun.color or item.color == noun.color):
                 sure.append(item)
         return sure, maybe
-
-    def _looks_alike(self, item: SceneObject, noun: Noun) -> bool:
-        """A rival of another colour whose pixels come close to those of something of the named colour."""
-        return any(
-            other.color == noun.color and other.category == item.category and self.color_distance(item, other) < 13
-            for other in self.seen
-        )
 
     def color_distance(self, one: SceneObject, two: SceneObject) -> float:
         """CIE76 distance of the mean displayed colours."""
@@ -147,8 +150,11 @@ class Facts:
         far = math.hypot(dx, dy)
         if far > 3 * (self._reach(one) + self._reach(two)):
             return far
-        edges = self._edge(one)
-        return float(self._edge(two).query(edges.data)[0].min())
+        key = (one.id, two.id) if one.id < two.id else (two.id, one.id)
+        if key not in self._gaps:
+            small, large = sorted((self._edge(one), self._edge(two)), key=lambda t: int(t.n))
+            self._gaps[key] = float(large.query(small.data)[0].min())
+        return self._gaps[key]
 
     def _reach(self, item: SceneObject) -> float:
         return 40.0 if item.category in STUFF else self.size(item)

@@ -63,10 +63,10 @@ def draw_slab(canvas: Canvas, frame: Frame, length: float, width: float, *, tone
         return
     gain = canvas.texture(patch, (0.9, 3.5, 12.0), (0.025, 0.03, 0.03))
     if joints_m > 0:
-        for at, axis in ((patch.u, 0), (patch.v, 1)):
+        for at in (patch.u, patch.v):
             phase = np.abs(np.mod(at, joints_m) - joints_m / 2)
-            gain = gain * (1 - 0.12 * np.clip(1.2 - (joints_m / 2 - phase) / max(canvas.gsd_m, 0.15), 0, 1))
-            del axis
+            seam = np.clip(1.2 - (joints_m / 2 - phase) / max(canvas.gsd_m, 0.15), 0, 1)
+            gain = (gain * (1 - 0.12 * seam)).astype(np.float32)
     canvas.paint(patch, (tone, tone * 0.985, tone * 0.955), gain=gain.astype(np.float32), owner=0)
 
 
@@ -261,8 +261,6 @@ def _crown(
     far = np.hypot(patch.u, patch.v) / (radius * (1 + lobes)) + 0.05 * grain
     alpha = np.clip((1 - far) * radius / canvas.gsd_m * 0.8 + 0.5, 0, 1).astype(np.float32)
     sx, sy = canvas.sun.direction
-    c, s = math.cos(canvas.sun.azimuth), math.sin(canvas.sun.azimuth)
-    del c, s
     x = (np.arange(patch.window[1].start, patch.window[1].stop) + 0.5) * canvas.gsd_m
     y = ((np.arange(patch.window[0].start, patch.window[0].stop) + 0.5) * canvas.gsd_m)[:, None]
     centre_x, centre_y = float(x.mean()), float(y.mean())

@@ -39,7 +39,7 @@ def _atmosphere(image: NDArray[np.float32], rng: np.random.Generator) -> NDArray
     image = gray + (image - gray) * np.float32(rng.uniform(0.72, 1.12))
     pivot = np.float32(0.45)
     image = pivot + (image - pivot) * np.float32(rng.uniform(0.85, 1.15))
-    return np.clip(image, 0.01, 1.0) ** np.float32(rng.uniform(0.85, 1.15))
+    return np.asarray(np.clip(image, 0.01, 1.0) ** np.float32(rng.uniform(0.85, 1.15)), np.float32)
 
 
 def _lens(image: NDArray[np.float32], canvas: Canvas, rng: np.random.Generator) -> NDArray[np.float32]:

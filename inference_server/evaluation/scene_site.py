@@ -152,7 +152,7 @@ def along(line: LineString, at: float, offset: float) -> Frame:
 
 def build_houses(site: Site, road: Road, *, chance: float, pools: float, setback: float = 7.0) -> None:
     """Lots on both sides of a road: house, drive, car, sometimes a shed or a pool behind."""
-    rng, canvas = site.rng, site.canvas
+    rng = site.rng
     for side in (-1, 1):
         at = float(rng.uniform(0, 15))
         while at < road.line.length - 5:
@@ -160,7 +160,6 @@ def build_houses(site: Site, road: Road, *, chance: float, pools: float, setback
             if rng.random() < chance:
                 _lot(site, road, at + lot / 2, side, pools=pools, setback=setback * float(rng.uniform(0.7, 1.5)))
             at += lot
-    del canvas
 
 
 def _lot(site: Site, road: Road, at: float, side: int, *, pools: float, setback: float) -> None:
