@@ -13,8 +13,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = "rsground_plugin"
@@ -61,7 +61,7 @@ def sources(folder: Path, suffixes: tuple) -> Iterator[Path]:
         yield path
 
 
-def content(root: Path = ROOT) -> Iterator["tuple[Path, str]"]:
+def content(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
     """Each file with its name in the zip."""
     plugin = root / "rsground_plugin"
     for path in sources(plugin, PLUGIN_SUFFIXES):

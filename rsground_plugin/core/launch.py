@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import configparser
+import contextlib
+import os
 from pathlib import Path
 from typing import Dict
 
@@ -13,6 +15,7 @@ from .errors import EnvironmentMissing, ServerProcessError
 from .server_process import Launch, LocalServer, RunningServer, ServerSource
 from .settings import Settings, data_folder, server_token
 
+_KEPT_LOGS = 10
 PLUGIN_FOLDER = Path(__file__).resolve().parents[1]
 
 
@@ -39,8 +42,19 @@ def environment() -> Environment:
 
 
 def server_log() -> Path:
-    """The server's own log, which it rotates."""
-    return data_folder() / "server.log"
+    """The log of this QGIS's server, which rotates it: one for each QGIS, two writers would tear it."""
+    return data_folder() / "logs" / f"server-{os.getpid()}.log"
+
+
+def _prepared_log() -> Path:
+    """The same, its folder made and the logs of all but the latest windows removed."""
+    log = server_log()
+    log.parent.mkdir(parents=True, exist_ok=True)
+    old = sorted(log.parent.glob("server-*.log*"), key=lambda path: path.stat().st_mtime, reverse=True)
+    for path in old[_KEPT_LOGS:]:
+        with contextlib.suppress(OSError):  # Windows keeps a file that is open elsewhere
+            path.unlink()
+    return log
 
 
 def launch() -> Launch:
@@ -50,9 +64,9 @@ def launch() -> Launch:
         EnvironmentMissing: there is no interpreter yet; the panel offers to set one up.
     """
     settings = Settings.load()
-    log = server_log()
-    log.parent.mkdir(parents=True, exist_ok=True)
-    arguments = ("--log-file", str(log), "--idle-unload-min", str(settings.idle_unload_min))
+    arguments = ("--parent-stdin", "--parent-pid", str(os.getpid()), "--log-file", str(_prepared_log()))
+    if settings.idle_unload_min > 0:
+        arguments += ("--idle-unload", str(60 * settings.idle_unload_min))
     if settings.interpreter:
         path = Path(settings.interpreter).expanduser()
         if not path.is_file():
