@@ -161,7 +161,18 @@ def lex(text: str) -> tuple[list[Lexeme], str]:
         if not (lexeme.kind == "mark" and lexeme.value in "-'\"“”„’‘`´()[]{}<>*_#"):
             lexemes.append(lexeme)
         i += count
-    return lexemes, unread
+    return [_adverbial(lexemes, k) for k in range(len(lexemes))], unread
+
+
+def _adverbial(lexemes: list[Lexeme], i: int) -> Lexeme:
+    """The lexeme at ``i``; "right" as an adverb where it is one: "right next to", not "right of"."""
+    lexeme = lexemes[i]
+    before = lexemes[i - 1].kind if i else ""
+    after = lexemes[i + 1] if i + 1 < len(lexemes) else None
+    if lexeme.word != "right" or after is None or before in ("det", "dir", "rel", "to"):
+        return lexeme
+    is_adverb = (after.kind == "rel" and after.value != "of") or (after.kind == "dir" and before == "word")
+    return replace(lexeme, kind="adverb") if is_adverb else lexeme
 
 
 def _tokens(text: str) -> tuple[list[_Token], str]:

@@ -106,9 +106,7 @@ def read_place(lexemes: Sequence[Lexeme], i: int) -> Place | None:
     """
     size = len(lexemes)
     j = i
-    while j < size and (
-        lexemes[j].kind == "adverb" or (lexemes[j].value == "right" and j + 1 < size and lexemes[j + 1].kind == "rel")
-    ):
+    while j < size and lexemes[j].kind == "adverb":
         j += 1
     if j >= size:
         return None

@@ -131,7 +131,7 @@ OTHERS = frozenset(
     busy crowded dense sparse bare dry wet clean dirty shiny reflective moving stationary private public
     unfinished finished half adjoining detached attached shaded sunny covered uncovered fenced walled striped patterned
     textured smooth rough transparent domed tall high low multi plowed ploughed harvested cultivated fallow irrigated
-    planted forested wooded vegetated tree lined military civil civilian agricultural historic historical main
+    forested wooded vegetated military civil civilian agricultural historic historical main
     separate individual standalone freestanding visible dead green living lush filled solid hollow similar different
     identical same typical regular complete whole entire partial real actual wrecked sunken anchored moored docked
     flying taxiing articulated unused used full""".split()
