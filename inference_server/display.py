@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from rasterio.enums import ColorInterp, Resampling
 from rasterio.io import DatasetReader
 from rasterio.windows import Window
+
+#: (band, row, col) or (row, col), any type that rasters have.
+Pixels = NDArray[Any]
 
 #: A band flagged alpha whose values are mostly neither clear nor opaque is no mask.
 _MASK_LIKE_SHARE = 0.9
@@ -71,18 +75,16 @@ def _is_mask_like(dataset: DatasetReader, band: int) -> bool:
     return bool(is_extreme.mean() >= _MASK_LIKE_SHARE)
 
 
-def _sample(dataset: DatasetReader, bands: list[int], window: Window | None = None) -> NDArray[np.generic]:
+def _sample(dataset: DatasetReader, bands: list[int], window: Window | None = None) -> Pixels:
     width = dataset.width if window is None else window.width
     height = dataset.height if window is None else window.height
     shrink = max(1.0, (width * height / _SAMPLE_PIXELS) ** 0.5)
     shape = (len(bands), max(1, int(height / shrink)), max(1, int(width / shrink)))
-    sample: NDArray[np.generic] = dataset.read(bands, window=window, out_shape=shape, resampling=Resampling.nearest)
+    sample: Pixels = dataset.read(bands, window=window, out_shape=shape, resampling=Resampling.nearest)
     return sample
 
 
-def valid_pixels(
-    dataset: DatasetReader, bands: DisplayBands, pixels: NDArray[np.generic], window: Window
-) -> NDArray[np.bool_]:
+def valid_pixels(dataset: DatasetReader, bands: DisplayBands, pixels: Pixels, window: Window) -> NDArray[np.bool_]:
     """Where there are data: by the alpha band, the mask or the nodata value, and finite in all bands.
 
     Args:
@@ -92,6 +94,7 @@ def valid_pixels(
         window: what was read.
     """
     shape = pixels.shape[1:]
+    valid: NDArray[np.bool_]
     if bands.alpha is not None:
         valid = dataset.read(bands.alpha, window=window, out_shape=shape, resampling=Resampling.nearest) > 0
     elif ColorInterp.alpha in dataset.colorinterp:
@@ -108,7 +111,7 @@ def valid_pixels(
 
 
 def displayed(
-    dataset: DatasetReader, bands: DisplayBands, pixels: NDArray[np.generic], valid: NDArray[np.bool_]
+    dataset: DatasetReader, bands: DisplayBands, pixels: Pixels, valid: NDArray[np.bool_]
 ) -> NDArray[np.uint8]:
     """The colours a user sees: (3, row, col) uint8, black where there are no data.
 
@@ -135,7 +138,7 @@ def displayed(
     return rgb
 
 
-def stretched(band: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+def stretched(band: Pixels, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """The band between its 2nd and 98th percentile as [0, 1]: (row, col) float32; 0.5 where it is constant.
 
     Args:
@@ -151,11 +154,15 @@ def stretched(band: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np
         low, high = float(data.min()), float(data.max())
     if high <= low:
         return np.full(values.shape, 0.5, dtype=np.float32)
-    return np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    scaled: NDArray[np.float32] = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
+    return scaled
 
 
-def near_infrared(band: NDArray[np.generic], valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+def near_infrared(band: Pixels, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
     """A near-infrared band as (row, col) float32 in [0, 1]: 8 bits over 255 as the colours are, others stretched."""
     if band.dtype == np.uint8:
-        return (band.astype(np.float32) / 255) * valid
-    return stretched(band, valid) * valid
+        share: NDArray[np.float32] = band.astype(np.float32) / np.float32(255)
+    else:
+        share = stretched(band, valid)
+    share[~valid] = 0
+    return share

@@ -1,13 +1,18 @@
 """What can go wrong in the server, as one tree; each leaf has its code on the wire.
 
-    ServerError
-      InvalidTile        the tile is not a raster we can read
-      EmptyTile          the tile holds no data
-      InvalidExpression  nothing to look for in the words
-      UnknownEngine      no engine of that name
-      EngineUnavailable  the engine is known but cannot answer here
-      OutOfMemory        the machine has too little memory for it
-      Cancelled          the asker has gone
+ServerError
+  InvalidTile        the tile is not a raster we can read
+  EmptyTile          the tile holds no data
+  InvalidExpression  nothing to look for in the words
+  UnknownEngine      no engine of that name
+  EngineUnavailable  the engine is known but cannot answer here
+  OutOfMemory        the machine has too little memory for it
+  Cancelled          the asker has gone
+  InvalidRequest     the body is no form, or a part of it is missing
+  BodyTooLarge       more came than is taken
+  ProtocolMismatch   plugin and server are of different versions
+  Busy               too many queries wait already
+  CannotWrite        the output file cannot be written (command line)
 """
 
 from __future__ import annotations
@@ -49,3 +54,23 @@ class OutOfMemory(ServerError):
 
 class Cancelled(ServerError):
     code = "cancelled"
+
+
+class InvalidRequest(ServerError):
+    code = "invalid_request"
+
+
+class BodyTooLarge(ServerError):
+    code = "body_too_large"
+
+
+class ProtocolMismatch(ServerError):
+    code = "protocol_mismatch"
+
+
+class Busy(ServerError):
+    code = "busy"
+
+
+class CannotWrite(ServerError):
+    code = "internal"

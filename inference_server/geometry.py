@@ -94,9 +94,7 @@ def hbb_of_mask(mask: Mask) -> HBB:
 
 def hbb_corners(hbb: HBB) -> FloatArray:
     """(4, 2) float64, pixel space: upper left, upper right, lower right, lower left."""
-    return np.array(
-        [(hbb.x_min, hbb.y_min), (hbb.x_max, hbb.y_min), (hbb.x_max, hbb.y_max), (hbb.x_min, hbb.y_max)]
-    )
+    return np.array([(hbb.x_min, hbb.y_min), (hbb.x_max, hbb.y_min), (hbb.x_max, hbb.y_max), (hbb.x_min, hbb.y_max)])
 
 
 def obb_corners(obb: OBB) -> FloatArray:
@@ -105,7 +103,8 @@ def obb_corners(obb: OBB) -> FloatArray:
     along = np.array([np.cos(angle), np.sin(angle)]) * (obb.width / 2)
     across = np.array([-np.sin(angle), np.cos(angle)]) * (obb.height / 2)
     offsets: FloatArray = np.array([-along - across, along - across, along + across, -along + across])
-    return offsets + (obb.cx, obb.cy)
+    corners: FloatArray = offsets + np.array([obb.cx, obb.cy])
+    return corners
 
 
 def le90(cx: float, cy: float, side_a: float, side_b: float, angle: float) -> OBB:

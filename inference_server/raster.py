@@ -178,7 +178,7 @@ def _in_crs(extent: Sequence[float], extent_crs: str | None, crs: CRS | None) ->
     if crs is None:
         raise InvalidTile("The raster has no CRS: give the extent in its own coordinates.", field="extent")
     source = CRS.from_user_input(extent_crs)
-    return extent if source == crs else transform_bounds(source, crs, *extent, densify_pts=21)  # type: ignore[no-any-return]
+    return extent if source == crs else transform_bounds(source, crs, *extent, densify_pts=21)
 
 
 def _window(dataset: DatasetReader, affine: Affine, extent: Sequence[float]) -> Window:
@@ -191,8 +191,8 @@ def _window(dataset: DatasetReader, affine: Affine, extent: Sequence[float]) -> 
     right = min(dataset.width, math.ceil(max(c[0] for c in corners) - 1e-6))
     bottom = min(dataset.height, math.ceil(max(c[1] for c in corners) - 1e-6))
     if left >= right or top >= bottom:
-        bounds = [affine * c for c in ((0, 0), (0, dataset.height), (dataset.width, 0), (dataset.width, dataset.height))]
-        xs, ys = zip(*bounds, strict=True)
+        width, height = dataset.width, dataset.height
+        xs, ys = zip(*(affine * corner for corner in ((0, 0), (0, height), (width, 0), (width, height))), strict=True)
         raise InvalidTile(
             f"The extent {tuple(extent)} lies outside the raster, which covers "
             f"{min(xs):.10g},{min(ys):.10g},{max(xs):.10g},{max(ys):.10g}.",
