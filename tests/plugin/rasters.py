@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Dict, Optional, Tuple
+from typing import Callable
 
 import numpy as np
 from osgeo import gdal, osr
@@ -30,8 +30,8 @@ class Kind:
         finish: sets what the driver needs on the dataset (nodata, palette, alpha).
     """
 
-    geotransform: Tuple[float, float, float, float, float, float]
-    epsg: Optional[int]
+    geotransform: tuple[float, float, float, float, float, float]
+    epsg: int | None
     make: Callable[[np.ndarray], np.ndarray]
     finish: Callable[[gdal.Dataset], None] = lambda dataset: None
 
@@ -97,7 +97,7 @@ _RED_GREEN_BLUE = (gdal.GCI_RedBand, gdal.GCI_GreenBand, gdal.GCI_BlueBand)
 _UTM = (500_000.0, 0.5, 0.0, 5_800_000.0, 0.0, -0.5)
 
 
-def _rotated(angle: float, size: float, shear: float) -> Tuple[float, float, float, float, float, float]:
+def _rotated(angle: float, size: float, shear: float) -> tuple[float, float, float, float, float, float]:
     a = math.radians(angle)
     return (
         500_000.0,
@@ -109,7 +109,7 @@ def _rotated(angle: float, size: float, shear: float) -> Tuple[float, float, flo
     )
 
 
-KINDS: Dict[str, Kind] = {
+KINDS: dict[str, Kind] = {
     "utm": Kind(_UTM, 32633, _rgb, _interpret(*_RED_GREEN_BLUE)),
     "lonlat": Kind((13.0, 4e-6, 0.0, 52.0, 0.0, -4e-6), 4326, _rgb, _interpret(*_RED_GREEN_BLUE)),
     "web_mercator": Kind((1_500_000.0, 0.6, 0.0, 6_800_000.0, 0.0, -0.6), 3857, _rgb, _interpret(*_RED_GREEN_BLUE)),
@@ -143,8 +143,8 @@ def make(kind: str, path: Path) -> Path:
 def write(
     path: Path,
     bands: np.ndarray,
-    geotransform: Tuple[float, ...],
-    epsg: Optional[int],
+    geotransform: tuple[float, ...],
+    epsg: int | None,
     finish: Callable[[gdal.Dataset], None] = lambda dataset: None,
 ) -> Path:
     """Writes (band, row, col) as GeoTIFF."""
@@ -163,13 +163,13 @@ def write(
     return path
 
 
-def marker_position(kind: str) -> Tuple[float, float]:
+def marker_position(kind: str) -> tuple[float, float]:
     """The blob's centre in the raster's coordinates."""
     g = KINDS[kind].geotransform
     return (g[0] + g[1] * MARKER_COL + g[2] * MARKER_ROW, g[3] + g[4] * MARKER_COL + g[5] * MARKER_ROW)
 
 
-def read_tile(geotiff: bytes) -> Tuple[np.ndarray, Tuple[float, ...], str]:
+def read_tile(geotiff: bytes) -> tuple[np.ndarray, tuple[float, ...], str]:
     """(band, row, col), geotransform and WKT of a tile's bytes, as any GDAL reads them."""
     path = "/vsimem/tile_under_test.tif"
     gdal.FileFromMemBuffer(path, geotiff)
@@ -180,7 +180,7 @@ def read_tile(geotiff: bytes) -> Tuple[np.ndarray, Tuple[float, ...], str]:
         gdal.Unlink(path)
 
 
-def marker_in_tile(pixels: np.ndarray) -> Tuple[float, float]:
+def marker_in_tile(pixels: np.ndarray) -> tuple[float, float]:
     """(col, row) on pixel edges of the blob's centroid in a tile of 4 bands.
 
     Bright pixels only, and weighted by how bright: what lies outside of the layer is 0 and takes no part.

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import rasters
 from qgis.core import (
+    QgsContrastEnhancement,
     QgsCoordinateReferenceSystem,
     QgsCoordinateTransform,
     QgsFeedback,
@@ -16,6 +17,7 @@ from qgis.core import (
     QgsPointXY,
     QgsProject,
     QgsRasterLayer,
+    QgsRasterMinMaxOrigin,
     QgsRectangle,
 )
 from qgis.PyQt.QtCore import QSize
@@ -68,6 +70,12 @@ def made(tmp_path_factory):
         if kind not in layers:
             layers[kind] = QgsRasterLayer(str(rasters.make(kind, folder / f"{kind}.tif")), kind)
             assert layers[kind].isValid()
+            if kind == "rgbnir_16":
+                # The usual cut of 2 % at both ends would cut the blob off: it is smaller than that.
+                layers[kind].setContrastEnhancement(
+                    QgsContrastEnhancement.ContrastEnhancementAlgorithm.StretchToMinimumMaximum,
+                    QgsRasterMinMaxOrigin.Limits.MinMax,
+                )
         return layers[kind]
 
     return layer
@@ -358,16 +366,24 @@ def test_the_main_thread_is_busy_for_less_than_50_ms(made):
     assert time.perf_counter() - started < 0.05
 
 
-def test_every_real_scene_renders(scenes):
+#: Scenes that QGIS itself shows in one colour: by its default stretch, and by what they hold.
+ONE_COLOUR = ("RGBA.uint16.tif", "cog_uint8_rgb_nodata.tif")
+
+
+@pytest.mark.parametrize("rotation", [0.0, 30.0])
+def test_every_real_scene_renders_or_says_why_not(scenes, rotation):
     """Real edge cases: gcps only, rotated without CRS, 16-bit alpha, float64, the antimeridian..."""
     rendered = 0
     for path in sorted(scenes.glob("*.tif")):
         layer = QgsRasterLayer(str(path), path.stem)
         assert layer.isValid(), path.name
-        for rotation in (0.0, 30.0):
-            tile = tile_of(layer, settings(layer, rotation=rotation, size=(300, 300)))
-            pixels, *_ = rasters.read_tile(tile.geotiff)
-            assert (pixels[3] > 0).mean() > 0.05, path.name
-            assert np.ptp(pixels[:3][:, pixels[3] > 0]) > 10, f"{path.name} came out in one colour"
-            rendered += 1
-    assert rendered >= 2 * 15
+        map_settings = settings(layer, rotation=rotation, size=(300, 300))
+        if path.name in ONE_COLOUR:
+            with pytest.raises(BlankTile, match="contrast"):
+                tile_of(layer, map_settings)
+            continue
+        pixels, *_ = rasters.read_tile(tile_of(layer, map_settings).geotiff)
+        assert (pixels[3] > 0).mean() > 0.05, path.name
+        assert np.ptp(pixels[:3][:, pixels[3] > 0]) > 10, f"{path.name} came out in one colour"
+        rendered += 1
+    assert rendered >= 15
