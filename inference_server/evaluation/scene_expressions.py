@@ -6,7 +6,7 @@ rival surely does not. Kinds, see ``KINDS``, follow the constructions that the p
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -66,13 +66,16 @@ _SHARES = {
 _TRIES = {"size": 30, "shape": 40, "negation": 25, "position": 20, "color": 20, "order": 20}
 
 
-def express(scene: Scene, rng: np.random.Generator, count: int) -> tuple[SceneExpression, ...]:
+def express(
+    scene: Scene, rng: np.random.Generator, count: int, *, kinds: Sequence[str] = KINDS
+) -> tuple[SceneExpression, ...]:
     """Up to ``count`` different expressions over all kinds that the scene gives rise to.
 
     Args:
         scene: with its objects; its own expressions are ignored.
         rng: decides what is asked and in which words.
         count: how many at most; sparse scenes give fewer.
+        kinds: which of ``KINDS`` to make.
     """
     writer = Writer(scene, rng)
     by_category: dict[str, list[SceneObject]] = {}
@@ -82,7 +85,7 @@ def express(scene: Scene, rng: np.random.Generator, count: int) -> tuple[SceneEx
         rng.shuffle(items)
     made: list[SceneExpression] = []
     used: dict[str, int] = {}
-    plan = [k for k in KINDS for _ in range(_SHARES.get(k, 1))]
+    plan = [k for k in kinds for _ in range(_SHARES.get(k, 1))]
     idle = 0
     while len(made) < count and idle < 2 and (by_category or scene.objects):
         before = len(made)

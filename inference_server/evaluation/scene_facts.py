@@ -106,7 +106,7 @@ class Facts:
         for item in self.seen:
             if item.category not in named and item.category not in looks:
                 continue
-            if noun.color and item.color != noun.color and noun.color not in CONFUSED[item.color]:
+            if noun.color and item.color != noun.color and noun.color not in CONFUSED.get(item.color, frozenset()):
                 if item.category in named and any(
                     self.color_distance(item, other) < 13 for other in colored if other.category == item.category
                 ):

@@ -9,6 +9,7 @@ from functools import partial
 import numpy as np
 
 from inference_server.evaluation.scene_facts import COLORED, STUFF, Facts, Noun
+from inference_server.evaluation.scene_palette import PALETTE
 from inference_server.evaluation.scene_types import Scene, SceneExpression, SceneObject
 from inference_server.evaluation.scene_words import begin, noun_word, phrase, specific_word
 
@@ -64,7 +65,7 @@ class Writer:
     def nouns(self, item: SceneObject) -> list[Noun]:
         """Ways to name the object's kind, plain before coloured, with the union words now and then."""
         out = [Noun(item.category)]
-        if item.category in COLORED:
+        if item.category in COLORED and item.color in PALETTE:
             out.append(Noun(item.category, item.color))
         if item.category in ("car", "bus", "truck") and self.rng.random() < 0.2:
             out.append(Noun("vehicle", item.color))
