@@ -53,7 +53,7 @@ def draw_building(
         height_m=height,
         shape="L-shaped" if wing is not None else "rectangular",
     )
-    base = shade_of(color, rng)
+    base = weathered(shade_of(color, rng), float(rng.uniform(0.05, 0.4)))
     _apron(canvas, frame, length, width)
     if wing is not None:
         side = frame.shifted(-a + wing[1] / 2, b + wing[0] / 2 - width / 4, math.pi / 2)
@@ -70,6 +70,13 @@ def draw_building(
         )
     _roof(canvas, frame, length, width, roof=roof, base=base, height=height, owner=owner)
     return owner
+
+
+def weathered(color: Color, share: float) -> Color:
+    """The colour bleached towards its own gray."""
+    gray = sum(color) / 3
+    r, g, b = (c + share * (gray - c) for c in color)
+    return r, g, b
 
 
 def _apron(canvas: Canvas, frame: Frame, length: float, width: float) -> None:

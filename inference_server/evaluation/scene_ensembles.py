@@ -18,11 +18,7 @@ from inference_server.evaluation.scene_ground import (
     draw_water,
 )
 from inference_server.evaluation.scene_palette import pick_name
-from inference_server.evaluation.scene_site import (
-    Road,
-    Site,
-    along,
-)
+from inference_server.evaluation.scene_site import Road, Site, along
 from inference_server.evaluation.scene_vehicles import (
     draw_container,
     draw_truck,

@@ -130,8 +130,8 @@ def draw_water(canvas: Canvas, outline: BaseGeometry, *, bank_m: float, tone: Co
         return owner
     gain = canvas.texture(patch, (0.9, 3.5, 12.0, 40.0), (0.05, 0.05, 0.03, 0.06))
     canvas.paint(patch, tone, gain=gain, owner=owner, height=-1.0)
-    glint = np.clip((canvas.noise.window(0.9, patch.window, 23) - 2.2) * 0.3, 0, 0.3)
-    canvas.paint(patch, (0.85, 0.88, 0.9), opacity=glint)
+    shallow = np.clip((canvas.noise.window(40.0, patch.window, 23) - 0.6) * 0.25, 0, 0.3)
+    canvas.paint(patch, (0.36, 0.40, 0.33), opacity=shallow)
     return owner
 
 

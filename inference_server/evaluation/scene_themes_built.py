@@ -9,6 +9,7 @@ from shapely.geometry import LineString, Polygon, box
 
 from inference_server.evaluation.scene_buildings import draw_building
 from inference_server.evaluation.scene_canvas import Frame
+from inference_server.evaluation.scene_clutter import lay_parcel
 from inference_server.evaluation.scene_ensembles import (
     build_court,
     build_hall,
@@ -25,20 +26,16 @@ from inference_server.evaluation.scene_ground import (
     draw_water,
 )
 from inference_server.evaluation.scene_palette import pick_name
-from inference_server.evaluation.scene_site import (
-    Road,
-    Site,
-    along,
+from inference_server.evaluation.scene_placing import (
     build_houses,
     build_parking,
-    crossing,
-    curve,
     drive_traffic,
     lay_roads,
     park_along,
     plant_row,
     plant_trees,
 )
+from inference_server.evaluation.scene_site import Road, Site, along, crossing, curve
 from inference_server.evaluation.scene_vehicles import (
     draw_ship,
 )
@@ -82,6 +79,7 @@ def residential(site: Site) -> frozenset[str]:
 def urban(site: Site) -> frozenset[str]:
     rng = site.rng
     draw_ground(site.canvas, "paved")
+    site.is_paved = True
     wide, high = site.extent
     turn = float(rng.uniform(-0.06, 0.06))
     plans: list[tuple[LineString, float, str]] = []
@@ -112,6 +110,8 @@ def urban(site: Site) -> frozenset[str]:
         build_court(site, "basketball court", angle=turn)
     for road in site.roads:
         _blocks(site, road)
+    for _ in range(int(24 * site.crowding * wide * high / 9e4)):
+        _courtyard(site, turn)
     for road in site.roads:
         drive_traffic(site, road, spacing_m=float(rng.uniform(25, 90)), heavy=0.15)
         if road.width < 10:
@@ -134,6 +134,8 @@ def _blocks(site: Site, road: Road) -> None:
                 room = (length + 2, width + 2 + (wing[0] * 2 if wing else 0))
                 if site.is_free(frame, *room):
                     site.take(frame, *room)
+                    yard = frame.shifted(0, side * 8.0)
+                    lay_parcel(site, yard, length + float(rng.uniform(2, 9)), width + 20, is_paved=True)
                     roof = one_of(site, ("flat", "flat", "gable", "hip"))
                     color = site.big_color("flat") if roof == "flat" else site.house_color()
                     draw_building(
@@ -147,6 +149,20 @@ def _blocks(site: Site, road: Road) -> None:
                         height=float(rng.uniform(7, 18)),
                     )
             at += length + float(rng.choice([1.5, 4, 10]))
+
+
+def _courtyard(site: Site, turn: float) -> None:
+    """A house inside a block, behind those at the street."""
+    rng = site.rng
+    length, width = float(rng.uniform(9, 28)), float(rng.uniform(7, 15))
+    frame = site.find(length + 3, width + 3, angle=turn + float(rng.choice([0, math.pi / 2])), tries=8)
+    if frame is None:
+        return
+    site.take(frame, length + 2, width + 2)
+    lay_parcel(site, frame, length + 10, width + 10, is_paved=True)
+    roof = one_of(site, ("flat", "gable", "metal"))
+    color = site.house_color() if roof == "gable" else site.big_color("flat" if roof == "flat" else "metal")
+    draw_building(site.canvas, frame, length, width, roof=roof, color=color, height=float(rng.uniform(3, 10)))
 
 
 def _grove(site: Site, frame: Frame, length: float, width: float) -> None:
@@ -191,6 +207,7 @@ def industrial(site: Site) -> frozenset[str]:
 def harbour(site: Site) -> frozenset[str]:
     rng = site.rng
     draw_ground(site.canvas, "paved")
+    site.is_paved = True
     wide, high = site.extent
     share = float(rng.uniform(0.35, 0.6))
     top = bool(rng.random() < 0.5)

@@ -33,18 +33,15 @@ from inference_server.evaluation.scene_ground import (
     draw_water,
 )
 from inference_server.evaluation.scene_palette import pick_name
-from inference_server.evaluation.scene_site import (
-    Site,
-    along,
+from inference_server.evaluation.scene_placing import (
     build_houses,
     build_parking,
-    crossing,
-    curve,
     drive_traffic,
     lay_roads,
     plant_row,
     plant_trees,
 )
+from inference_server.evaluation.scene_site import Site, along, crossing, curve
 from inference_server.evaluation.scene_vehicles import (
     draw_airplane,
     draw_bus,

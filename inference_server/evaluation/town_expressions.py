@@ -94,12 +94,24 @@ def _scene(
     affine = dataset.window_transform(window) * Affine.scale(window.width / cols, window.height / rows)
     scene = Scene(number, f"town:{name}", gsd_m, rgb, valid, affine, dataset.crs, frozenset(), ())
     lab = rgb2lab(rgb.transpose(1, 2, 0)).astype(np.float32)
+    lab[..., 1:] -= _cast(lab, outlines, scene)
     objects = []
     for index, feature in enumerate(outlines):
         made = _building(f"building-{index + 1}", feature["geometry"], scene, lab)
         if made is not None:
             objects.append(made)
     return replace(scene, objects=tuple(objects))
+
+
+def _cast(lab: NDArray[np.float32], outlines: list[dict[str, object]], scene: Scene) -> NDArray[np.float32]:
+    """The camera's colour cast, (a, b): that of the bright roofs, which are mostly bare metal and concrete."""
+    shapes = [shape(transform_geom("EPSG:4326", scene.crs, f["geometry"])) for f in outlines]
+    roofs = rasterize(shapes, out_shape=scene.valid.shape, transform=scene.affine, dtype="uint8").astype(bool)
+    pixels = lab[roofs & scene.valid]
+    bright = pixels[(pixels[:, 0] > 60) & (np.hypot(pixels[:, 1], pixels[:, 2]) < 20)]
+    if len(bright) < 200:
+        return np.zeros(2, np.float32)
+    return np.asarray(np.median(bright[:, 1:], axis=0), np.float32)
 
 
 def _building(name: str, outline: object, scene: Scene, lab: NDArray[np.float32]) -> SceneObject | None:
@@ -142,19 +154,19 @@ def color_name(lab: NDArray[np.float32], *, spread: float = 0.0) -> str:
     """The colour word for a roof's median CIE Lab, "mixed" where people would not agree on one.
 
     Args:
-        lab: L, a, b.
+        lab: L, a, b, without the camera's cast.
         spread: standard deviation of the chroma within the roof; a patchwork has no colour.
     """
     light, a, b = (float(v) for v in lab)
     chroma, hue = math.hypot(a, b), math.degrees(math.atan2(b, a)) % 360
     if spread > 16:
         return "mixed"
-    if chroma < 9 or (chroma < 13 and 200 < hue < 300):
+    if chroma < 7 or (chroma < 12 and 200 < hue < 300):
         for name, least in (("white", 82), ("light gray", 68), ("gray", 45), ("dark gray", 25)):
             if light >= least:
                 return name
         return "black"
-    if chroma < 14:
+    if chroma < (9 if 105 <= hue < 200 else 13):
         return "mixed"
     if hue >= 345 or hue < 38:
         return "red" if chroma >= 24 else "brown" if light < 55 else "mixed"
