@@ -342,7 +342,7 @@ class RSGroundDock(QgsDockWidget):
             self.results.show_result(None)
             self.message.clear()
 
-    def _layers_going(self, layer_ids: "list[str]") -> None:
+    def _layers_going(self, layer_ids: list[str]) -> None:
         if self._task is not None and self._asked_layer_id in layer_ids:
             layer = QgsProject.instance().mapLayer(self._asked_layer_id)
             self._removed_layer_name = layer.name() if layer is not None else self._asked_layer_id

@@ -18,7 +18,6 @@ from ..core.grounding_task import Outcome
 from ..protocol import Detection
 from .map_view import detection_geometry, show_on_map
 
-
 _FOLDER_KEY = "rsground/export_folder"
 #: A filter makes the map draw again: it waits until the slider has stayed for so long.
 _FILTER_DELAY_MS = 60
@@ -133,10 +132,10 @@ class DrawnResults(QObject):
         self._exporting = task
         QgsApplication.taskManager().addTask(task)
 
-    def _exported(self, paths: "list[Path]") -> None:
+    def _exported(self, paths: list[Path]) -> None:
         self.exported.emit("\n".join(str(path) for path in paths))
 
-    def _drawn_layers(self) -> "list[QgsVectorLayer]":
+    def _drawn_layers(self) -> list[QgsVectorLayer]:
         return [] if self._group is None else self._group.layers(QgsProject.instance())
 
     def forget(self) -> None:

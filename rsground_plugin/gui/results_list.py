@@ -190,7 +190,7 @@ class ResultsList(QTreeView):
         header.setStretchLastSection(False)
         header.setMinimumSectionSize(40)
         # Fixed by what they hold, so that the label gets the rest also in a narrow panel.
-        widest = {SCORE: "0.00", AREA: "12,345 m²", LENGTH: "12.3 km", AZIMUTH: "Azim."}
+        widest = {SCORE: self.tr("Score") + "  ", AREA: "12,345 m²", LENGTH: "12.3 km", AZIMUTH: "Azim."}
         for column, text in widest.items():
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Interactive)
             header.resizeSection(column, header.fontMetrics().horizontalAdvance(text) + 14)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any, Callable, List
+from typing import Any, Callable
 
 from osgeo import gdal, osr
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsRasterLayer, QgsRectangle
@@ -12,6 +12,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QSettings, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
+
 from rsground_plugin.core.server_process import ServerSource
 from rsground_plugin.gui.dock import RSGroundDock
 
@@ -75,7 +76,7 @@ class PanelWindow:
         self.layer = QgsRasterLayer(str(raster), "ortho")
         assert self.layer.isValid()
         self.project.addMapLayer(self.layer)
-        self.attributes_opened: List[Any] = []
+        self.attributes_opened: list[Any] = []
         self.dock = RSGroundDock(
             self.canvas,
             source=source,
@@ -89,7 +90,7 @@ class PanelWindow:
         self.canvas.setDestinationCrs(QgsCoordinateReferenceSystem("EPSG:32633"))
         self.canvas.setLayers([self.layer])
         self.canvas.setExtent(QgsRectangle(ORIGIN[0], ORIGIN[1] - 200, ORIGIN[0] + 200, ORIGIN[1]))
-        self.ends: List[Any] = []
+        self.ends: list[Any] = []
         self.dock.query_finished.connect(self.ends.append)
         assert spin_until(lambda: self.window.isVisible() and self.canvas.width() > 100)
         QgsApplication.processEvents()
@@ -120,7 +121,7 @@ class LagProbe:
 
     def __init__(self) -> None:
         self.worst_ms = 0.0
-        self.gaps_ms: List[float] = []
+        self.gaps_ms: list[float] = []
         self._last = 0.0
         self._timer = QTimer()
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Iterator
+from typing import Any
 
 import pytest
 from panel_window import ORIGIN, PanelWindow, application, spin_until, use_settings_in, write_raster
@@ -18,6 +19,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QPoint, Qt
 from qgis.PyQt.QtTest import QTest
+from scripted_server import ScriptedServer, ScriptedSource, detection, found, refused, slow
+
 from rsground_plugin.core.errors import RSGroundError, ServerGone, ServerRefused
 from rsground_plugin.core.result_style import MIN_SCORE_VARIABLE
 from rsground_plugin.core.settings import Settings
@@ -25,7 +28,6 @@ from rsground_plugin.gui.area_tools import RECTANGLE, SELECTION
 from rsground_plugin.gui.history import History
 from rsground_plugin.gui.map_view import detection_geometry
 from rsground_plugin.protocol import EmptyReason, ProgressEvent
-from scripted_server import ScriptedServer, ScriptedSource, detection, found, refused, slow
 
 X, Y = ORIGIN
 DETECTIONS = (
@@ -53,7 +55,7 @@ def window(server: ScriptedServer, tmp_path: Path) -> Iterator[PanelWindow]:
     window.close()
 
 
-def result_layers() -> "dict[str, QgsVectorLayer]":
+def result_layers() -> dict[str, QgsVectorLayer]:
     layers = [la for la in QgsProject.instance().mapLayers().values() if isinstance(la, QgsVectorLayer)]
     return {layer.customProperty("rsground/kind"): layer for layer in layers}
 
