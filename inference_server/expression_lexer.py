@@ -134,7 +134,7 @@ def _entries() -> dict[tuple[str, ...], _Entry]:
         "neither": "not", "don't": "not", "none of": "no", "than": "than", "to": "to", "from": "from", "any": "any",
         "does not": "not", "do not": "not", "did not": "not", "does": "adverb", "do": "adverb", "one of": "oneof",
         "with respect to": "of", "relative to": "of", "as seen from": "of", "of": "of", "i e": "adverb",
-        "one of the": "oneof", "away": "adverb",
+        "one of the": "oneof", "away": "adverb", "both": "quant", "both of": "quant", "side by side": "other",
     }.items():  # fmt: skip
         table[word] = _Entry("rel" if kind == "of" else kind, word if kind != "of" else "of")
     for word, category in words.COMPOUND_NOUNS.items():
@@ -218,7 +218,8 @@ def _shaped(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
     elif word in words.SHAPES:
         value = words.SHAPES[word]
     elif tokens[i].form == "word" and word not in words.DETERMINERS and word not in words.COPULAS:
-        if i == opened and (tokens[i + 1].word != "shaped" or len(word) < 3):
+        likened = i + 2 < len(tokens) and tokens[i + 2].word in ("like", "as")
+        if i == opened and (tokens[i + 1].word != "shaped" or len(word) < 3 or likened):
             return None
         value = f"{word}-shaped"
     else:

@@ -2,76 +2,88 @@
 
 from __future__ import annotations
 
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text."""
+    return frozenset(text.split())
+
+
+def phrase_set(text: str) -> frozenset[str]:
+    """The phrases of a text, apart by "|" and by line."""
+    return frozenset(" ".join(part.split()) for line in text.splitlines() for part in line.split("|") if part.strip())
+
+
 #: Compounds that stay one category. Without this list "parking lot" would lose its "parking" to the verb.
 COMPOUNDS = """
-storage tank|oil tank|fuel tank|water tank|gas tank|septic tank|chemical tank|water tower|cooling tower|radio tower
-cell tower|transmission tower|control tower|power pylon|electricity pylon|power line|power plant|power station
-tennis court|basketball court|volleyball court|badminton court|handball court|squash court|sports court|padel court
-soccer field|football field|football pitch|soccer pitch|baseball field|baseball diamond|softball field|cricket pitch
-cricket ground|hockey field|hockey pitch|rugby pitch|rugby field|sports field|sports ground|playing field|athletic field
-ground track field|athletics track|running track|race track|racing track|track field|track and field
-golf course|golf green|golf field|putting green|driving range|sand bunker|sand trap|sand pit
-parking lot|parking space|parking spot|parking bay|parking area|parking garage|parking structure|parking place|car park
-parking stall|swimming pool|paddling pool|wading pool|kiddie pool|hot tub|water slide|water park|swimming area
-solar panel|solar array|solar farm|solar plant|photovoltaic panel|wind turbine|wind mill|wind farm
-shipping container|storage container|cargo container|freight container|container ship|container yard|container terminal
-cargo ship|cruise ship|fishing boat|sailing boat|sail boat|motor boat|speed boat|rowing boat|house boat|oil tanker
-tanker truck|tank truck|tanker ship|patrol boat|ferry boat|landing stage|boat ramp|boat house|swimming platform
-expressway service area|expressway toll station|toll station|toll booth|toll gate|toll plaza|service area|rest area
-train station|railway station|bus station|subway station|metro station|gas station|petrol station|filling station
-fire station|police station|pumping station|charging station|service station|space station|weather station|substation
-train track|railway track|railroad track|railway line|rail track|rail line|rail yard|railway yard|railway bridge
+storage tank|oil tank|fuel tank|water tank|gas tank|septic tank|chemical tank|water tower|cooling tower
+radio tower|cell tower|transmission tower|control tower|power pylon|electricity pylon|power line|power plant
+power station|tennis court|basketball court|volleyball court|badminton court|handball court|squash court
+sports court|padel court|soccer field|football field|football pitch|soccer pitch|baseball field|baseball diamond
+softball field|cricket pitch|cricket ground|hockey field|hockey pitch|rugby pitch|rugby field|sports field
+sports ground|playing field|athletic field|ground track field|athletics track|running track|race track
+racing track|track field|track and field|golf course|golf green|golf field|putting green|driving range
+sand bunker|sand trap|sand pit|parking lot|parking space|parking spot|parking bay|parking area|parking garage
+parking structure|parking place|car park|parking stall|swimming pool|paddling pool|wading pool|kiddie pool
+hot tub|water slide|water park|swimming area|solar panel|solar array|solar farm|solar plant|photovoltaic panel
+wind turbine|wind mill|wind farm|shipping container|storage container|cargo container|freight container
+container ship|container yard|container terminal|cargo ship|cruise ship|fishing boat|sailing boat|sail boat
+motor boat|speed boat|rowing boat|house boat|oil tanker|tanker truck|tank truck|tanker ship|patrol boat
+ferry boat|landing stage|boat ramp|boat house|swimming platform|expressway service area|expressway toll station
+toll station|toll booth|toll gate|toll plaza|service area|rest area|train station|railway station|bus station
+subway station|metro station|gas station|petrol station|filling station|fire station|police station
+pumping station|charging station|service station|space station|weather station|substation|train track
+railway track|railroad track|railway line|rail track|rail line|rail yard|railway yard|railway bridge
 freight train|passenger train|freight car|train car|railway carriage|rail car|tram line|tram track
-traffic circle|round about|traffic island|traffic light|street light|street lamp|lamp post|light pole|light tower
-bus stop|bus lane|bike lane|bicycle lane|cycle path|bike path|turning lane|slip road|access road|dirt track
-zebra crossing|pedestrian crossing|level crossing|railway crossing|crosswalk|road crossing|pedestrian bridge|foot bridge
-road bridge|suspension bridge|road junction|road marking|road sign|speed bump|traffic sign|road intersection|side street
-main road|ring road|main street|dead end|flower bed|cul de sac|helicopter pad|landing pad|landing strip|landing field
-helipad|boarding bridge|jet bridge|passenger bridge|airport terminal|passenger terminal|air strip|air field
-roof top|roof terrace|roof garden|roof window|sky light|bare soil|bare ground|bare land|bare earth|open ground|open space
-grass field|grass strip|grass patch|rice field|rice paddy|corn field|wheat field|crop field|crop land|farm land|rapeseed field
-farm house|farm building|farm field|agricultural field|agricultural land|arable land|pasture land|paddy field|wet land
-grain silo|grain bin|hay bale|hay stack|green house|glass house|poly tunnel|plastic greenhouse|chicken coop|cow shed
-apple tree|palm tree|pine tree|fruit tree|oak tree|olive tree|olive grove|palm grove|orange grove|tree crown|tree canopy
-tree line|tree row|orchard tree|oil palm|fish pond|fish farm|fishing net|sewage plant|treatment plant|sewage works
-water treatment plant|wastewater treatment plant|settling tank|sedimentation tank|settling pond|retention pond
-retention basin|detention basin|water body|water surface|river bank|river bed|sand bank|sand bar|sand beach|harbor basin
-dry dock|boat dock|building site|construction site|construction crane|construction vehicle|construction machine|tower crane
-container crane|gantry crane|harbor crane|harbour crane|loading dock|loading bay|loading crane|storage yard|storage shed
-storage building|storage area|storage hall|storage silo|garden shed|tool shed|garden house|apartment building
-apartment block|apartment house|block of flats|office building|office block|factory building|factory hall
-school building|school yard|play ground|residential building|town hall|city hall|court yard|court house
-church tower|bell tower|clock tower|basketball hoop|goal post|tennis net|football goal|soccer goal|penalty area
-center circle|centre circle|shopping mall|shopping center|shopping centre|market stall|market place|market hall
-row house|terraced house|terrace house|town house|single family house|detached house|semi detached house|mobile home
-trailer home|camper van|motor home|recreational vehicle|delivery van|mini bus|school bus|double decker bus|tour bus
-pick up|pickup truck|fire truck|fire engine|garbage truck|dump truck|dumper truck|cement mixer|concrete mixer|tow truck
-semi trailer|semi truck|box truck|flatbed truck|police car|sports car|sedan car|race car|taxi cab|motor bike|motor cycle
-fighter jet|fighter plane|jet plane|passenger plane|passenger jet|cargo plane|propeller plane|private jet|military plane
-war ship|warship|aircraft carrier|submarine|helicopter|large vehicle|small vehicle|engineering vehicle
-military vehicle|armored vehicle|armoured vehicle|coal pile|sand pile|gravel pile|scrap yard|junk yard|landfill site|waste dump
-trash can|garbage bin|garbage dump|burial ground|grave yard|war memorial|picnic table|park bench|fire pit|camping site
-camp site|fence line|stone wall|retaining wall|city wall|hedge row|manhole cover|shade sail|sun shade|beach umbrella
-sun umbrella|sun bed|swimming dock|hard court|clay court|grass court|green area|green space|paved area|concrete slab
-concrete pad|concrete area|asphalt area|grass area|grassy area|sandy area|wooded area|built up area|shadow area|ice rink
-skate park|skating rink|amusement park|theme park|ferris wheel|roller coaster|riding arena|horse track|oil well
-oil rig|drilling rig|drilling platform|pump jack|pipe line|gas pipeline|conveyor belt|chimney stack|smoke stack
-radar dome|satellite dish|radio telescope|missile silo|guard tower|watch tower|light house|bridge pier|boat trailer
-parking deck|car wash|drive way|foot path|side walk|bicycle rack|bike rack|shopping cart|water channel|irrigation canal
-irrigation channel|drainage ditch|drainage channel|center pivot|centre pivot|pivot field|crop circle|salt pan|salt pond
-stop line|lane marking|taxi way|run way|hill top|mountain top|tree top|top soil
+traffic circle|round about|traffic island|traffic light|street light|street lamp|lamp post|light pole
+light tower|bus stop|bus lane|bike lane|bicycle lane|cycle path|bike path|turning lane|slip road|access road
+dirt track|zebra crossing|pedestrian crossing|level crossing|railway crossing|crosswalk|road crossing
+pedestrian bridge|foot bridge|road bridge|suspension bridge|road junction|road marking|road sign|speed bump
+traffic sign|road intersection|side street|ring road|dead end|flower bed|cul de sac|helicopter pad|landing pad
+landing strip|landing field|helipad|boarding bridge|jet bridge|passenger bridge|airport terminal
+passenger terminal|air strip|air field|roof top|roof terrace|roof garden|roof window|sky light|bare soil
+bare ground|bare land|bare earth|open ground|open space|grass field|rice field|rice paddy|corn field|wheat field
+crop field|crop land|farm land|rapeseed field|farm house|farm building|farm field|pasture land|paddy field
+wet land|grain silo|grain bin|hay bale|hay stack|green house|glass house|poly tunnel|chicken coop|cow shed
+apple tree|palm tree|pine tree|fruit tree|oak tree|olive tree|olive grove|palm grove|orange grove|tree crown
+tree canopy|tree line|tree row|orchard tree|oil palm|fish pond|fish farm|fishing net|sewage plant
+treatment plant|sewage works|water treatment plant|wastewater treatment plant|settling tank|sedimentation tank
+settling pond|retention pond|retention basin|detention basin|water body|water surface|river bank|river bed
+sand bank|sand bar|harbor basin|dry dock|boat dock|building site|construction site|construction crane
+construction vehicle|construction machine|tower crane|container crane|gantry crane|harbor crane|harbour crane
+loading dock|loading bay|loading crane|storage yard|storage shed|storage building|storage area|storage hall
+storage silo|garden shed|tool shed|garden house|apartment building|apartment block|apartment house
+block of flats|office building|office block|factory building|factory hall|school building|school yard
+play ground|town hall|city hall|court yard|court house|church tower|bell tower|clock tower|basketball hoop
+goal post|tennis net|football goal|soccer goal|penalty area|center circle|centre circle|shopping mall
+shopping center|shopping centre|market stall|market place|market hall|row house|terrace house|town house
+mobile home|trailer home|camper van|motor home|recreational vehicle|delivery van|mini bus|school bus
+double decker bus|tour bus|pick up|pickup truck|fire truck|fire engine|garbage truck|dump truck|dumper truck
+cement mixer|concrete mixer|tow truck|semi trailer|semi truck|box truck|flatbed truck|police car|sports car
+sedan car|race car|taxi cab|motor bike|motor cycle|fighter jet|fighter plane|jet plane|passenger plane
+passenger jet|cargo plane|propeller plane|war ship|warship|aircraft carrier|submarine|helicopter
+engineering vehicle|coal pile|sand pile|gravel pile|scrap yard|junk yard|landfill site|waste dump|trash can
+garbage bin|garbage dump|burial ground|grave yard|war memorial|picnic table|park bench|fire pit|camping site
+camp site|fence line|retaining wall|city wall|hedge row|manhole cover|shade sail|sun shade|beach umbrella
+sun umbrella|sun bed|swimming dock|green space|built up area|ice rink|skate park|skating rink|amusement park
+theme park|ferris wheel|roller coaster|riding arena|horse track|oil well|oil rig|drilling rig|drilling platform
+pump jack|pipe line|gas pipeline|conveyor belt|chimney stack|smoke stack|radar dome|satellite dish
+radio telescope|missile silo|guard tower|watch tower|light house|bridge pier|boat trailer|parking deck|car wash
+drive way|foot path|side walk|bicycle rack|bike rack|shopping cart|water channel|irrigation canal
+irrigation channel|drainage ditch|drainage channel|center pivot|centre pivot|pivot field|crop circle|salt pan
+salt pond|stop line|lane marking|taxi way|run way|hill top|mountain top|tree top|top soil
 """
 
 #: Single nouns that look like participles or adjectives, so that they are not taken for modifiers.
-NOUNS_LIKE_MODIFIERS = frozenset(
-    """building housing crossing landing parking opening railing clearing dwelling mooring marking awning wing ring spring
+NOUNS_LIKE_MODIFIERS = word_set(
+    """building housing crossing landing parking opening railing clearing dwelling mooring marking awning wing ring
+    spring
     string king planting lightning ceiling siding outbuilding swimming shipping fencing scaffolding earring duckling
     shed bed reed seed weed seabed flatbed riverbed watershed sled feed bobsled moped
     canal terminal hospital signal mall wall hall pedestrian capital cathedral memorial animal coral mineral chapel
     hotel motel tunnel vessel panel channel field chapel castle temple cottage garage bridge village arsenal
     harbor harbour pier tower car jetty quarry ferry factory cemetery nursery refinery brewery bakery lorry alley valley
     taxi bus truck van plane jet boat ship yacht barge dinghy tank silo pool court pitch pond lake river stream sea
-    olive native locomotive drive hive archive cistern lantern barn tavern cavern fern""".split()
+    olive native locomotive drive hive archive cistern lantern barn tavern cavern fern"""
 )
 
 _IRREGULAR = {
@@ -114,73 +126,66 @@ _IRREGULAR = {
 }
 
 #: Words on -s that are no plurals (or have no singular).
-_NOT_PLURAL = frozenset(
+_NOT_PLURAL = word_set(
     """grass tennis bus glass gas campus canvas cross compass debris pass overpass underpass bypass business class
     cactus terminus headquarters works barracks premises series species crossroads stairs us this is was has its
     trellis axis oasis basis chassis moss cress bias atlas virus circus minibus omnibus trolleybus swiss gps
     photovoltaics athletics gymnastics sports means analysis always across perhaps plus minus press mess less
-    isthmus nexus lotus citrus eucalyptus hibiscus iris bass brass lass molasses""".split()
+    isthmus nexus lotus citrus eucalyptus hibiscus iris bass brass lass molasses"""
 )
 
 #: Things that stretch out: what follows them ("the house next to the road in the upper left") is said
 #: of the thing beside them.
-GROUNDS = frozenset(
+GROUNDS = phrase_set(
     """road|street|highway|motorway|expressway|freeway|avenue|boulevard|alley|lane|path|track|railway|railroad
     railway track|train track|railway line|rail track|river|stream|creek|canal|channel|ditch|river bank|coast
     coastline|shore|shoreline|waterfront|quay|fence|hedge|sidewalk|side walk|pavement|pathway|footpath|foot path
-    driveway|drive way|taxiway|taxi way|runway|run way|main road|access road|water|sea|ocean|grass|lawn|sand|soil
-    ground|land|earth|bare soil|bare ground|asphalt|concrete|gravel|dirt|snow|vegetation|forest|woods""".replace(
-        "\n", "|"
-    )
-    .replace("|    ", "|")
-    .split("|")
+    driveway|drive way|taxiway|taxi way|runway|run way|access road|water|sea|ocean|grass|lawn|sand|soil
+    ground|land|earth|bare soil|bare ground|asphalt|concrete|gravel|dirt|snow|vegetation|forest|woods"""
 )
 
 #: What crosses other things when it is "over" them.
-BRIDGES = frozenset(
+BRIDGES = phrase_set(
     """bridge|overpass|flyover|viaduct|aqueduct|foot bridge|footbridge|pedestrian bridge|railway bridge|road bridge
-    suspension bridge|road|highway|railway|power line|pipeline|pipe line|conveyor belt""".replace("\n", "|")
-    .replace("|    ", "|")
-    .split("|")
+    suspension bridge|road|highway|railway|power line|pipeline|pipe line|conveyor belt"""
 )
 
+#: "a plane over the field" is on it, not above it on the screen.
+OPEN_GROUNDS = word_set("field lake forest pond park desert beach meadow city town apron orchard valley wood garden")
+
 #: What has no roof: "the house next to the road with a red roof" speaks of the house.
-ROOFLESS = GROUNDS | frozenset(
+ROOFLESS = GROUNDS | phrase_set(
     """tree|pool|swimming pool|field|court|tennis court|basketball court|car|truck|parking lot|lake|pond|park|garden
-    yard|plane|airplane|ship|boat|pitch|square|bridge|roundabout|traffic circle|hedge|bush|fountain""".replace(
-        "\n", "|"
-    )
-    .replace("|    ", "|")
-    .split("|")
+    yard|plane|airplane|ship|boat|pitch|square|bridge|roundabout|traffic circle|hedge|bush|fountain"""
 )
 
 #: Parts whose look is told of the whole: "a building with a blue roof" is a blue building.
-PARTS = frozenset(
-    "roof rooftop top roofing surface cover lid hull body color colour paint facade shade hue coating tone".split()
+PARTS = word_set(
+    "roof rooftop top roofing surface cover lid hull body color colour paint facade shade hue coating tone"
 )
 #: Parts that no engine finds by themselves; their words become an attribute of the whole.
-DETAILS = frozenset(
+DETAILS = word_set(
     """line lines marking markings stripe stripes pattern logo text letters symbol border borders wing wings tail nose
     window windows chimney chimneys outline edge edges dome skylight skylights gable gables shadow texture
-    walls wall""".split()
+    walls wall"""
 )
 
 #: "a row of trees": many things; "a patch of grass": a piece of one.
-COLLECTIVES = frozenset(
-    "row line group cluster pair couple bunch set stack collection fleet series rows groups clusters lines".split()
+COLLECTIVES = word_set(
+    "row line group cluster pair couple bunch set stack collection fleet series rows groups clusters lines"
 )
-PORTIONS = frozenset(
-    "patch piece stretch strip section expanse clump stand plot block area pile heap patches pieces strips".split()
+PORTIONS = word_set(
+    "patch piece stretch strip section expanse clump stand plot block area pile heap patches pieces strips"
 )
 
 #: Words for the picture itself.
-FRAMES = frozenset(
+FRAMES = word_set(
     """image picture photo photograph scene screen view map tile frame canvas snapshot screenshot imagery orthophoto
-    raster""".split()
+    raster"""
 )
 
 #: Words for just anything: the category is then "".
-ANYTHING = frozenset("thing object item something anything everything entity feature stuff one".split())
+ANYTHING = word_set("thing object item something anything everything entity feature stuff one")
 
 _ES_ENDINGS = ("ches", "shes", "xes", "sses", "zes")
 

@@ -7,25 +7,25 @@ from dataclasses import dataclass, field, replace
 
 from inference_server import expression_words as words
 from inference_server.expression_lexer import Lexeme
-from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, is_plural, singular
+from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, is_plural, singular, word_set
 from inference_server.expression_places import compose, read_quantity
 from inference_server.expression_terms import Attribute, Measure, Number, Order, Phrase, Position, Relation
 
-ATTRIBUTE_KINDS = frozenset("color shade size shape material orientation other".split())
+ATTRIBUTE_KINDS = word_set("color shade size shape material orientation other")
 #: What may stand before a head noun, so that a noun is still to come.
-BEFORE_NOUN = ATTRIBUTE_KINDS | frozenset("word noun placed number unit".split())
-_MODIFIER_ENDINGS = tuple("ed ing ous ful ive less ish ern able ible ical ial onal ural".split())
-_PARTED = frozenset(
+BEFORE_NOUN = ATTRIBUTE_KINDS | word_set("word noun placed number unit")
+_MODIFIER_ENDINGS = tuple(word_set("ed ing ous ful ive less ish ern able ible ical ial onal ural"))
+_PARTED = word_set(
     """roofed topped walled hulled tipped shaped coloured colored toned painted tinted hued sized looking bodied style
-    styled type storey story storeyed""".split()
+    styled type storey story storeyed"""
 )
 #: Materials that may be meant as the thing itself: "the grass".
-_MATERIAL_NOUNS = frozenset(
-    "concrete metal grass dirt earth gravel sand asphalt tarmac tiles wood brick bricks stone glass snow clay".split()
+_MATERIAL_NOUNS = word_set(
+    "concrete metal grass dirt earth gravel sand asphalt tarmac tiles wood brick bricks stone glass snow clay"
 )
-_SHAPE_NOUNS = frozenset("square circle ring disc disk cross star cone rectangle triangle cylinder".split())
-_NEARBY = frozenset("adjacent nearby neighboring neighbouring surrounding opposite outside adjoining inside".split())
-_ALL = words.QUANTIFIERS - {"other", "the other", "another", "remaining"}
+_SHAPE_NOUNS = word_set("square circle ring disc disk cross star cone rectangle triangle cylinder")
+_NEARBY = word_set("adjacent nearby neighboring neighbouring surrounding opposite outside adjoining inside")
+_ALL = words.QUANTIFIERS - {"other", "the other", "another", "remaining", "both", "both of"}
 
 
 @dataclass
@@ -51,7 +51,12 @@ class Draft:
     positions: list[Position] = field(default_factory=list)
     relations: list[Relation] = field(default_factory=list)
     measures: list[Measure] = field(default_factory=list)
+    known: Phrase | None = None
     start: int = 0
+
+    @property
+    def has_determiner(self) -> bool:
+        return bool(self.determiner or self.quantifier)
 
     @property
     def category(self) -> str:
@@ -72,13 +77,17 @@ class Draft:
 
     def number(self) -> Number:
         """The number that determiner, quantifier, figure and form of the noun tell."""
+        if self.quantifier == "one of":
+            return Number("one")
         if self.count is not None:
             return Number("one") if self.count == 1 else Number("count", self.count)
+        if self.quantifier in ("both", "both of") and self.is_plural:
+            return Number("count", 2)
         if self.quantifier in _ALL:
             return Number("all")
         if self.quantifier == "any":
             return Number("any")
-        if self.quantifier == "one of" or self.determiner in ("a", "an"):
+        if self.determiner in ("a", "an"):
             return Number("one")
         if self.is_plural or self.is_collective:
             return Number("all")
@@ -86,6 +95,8 @@ class Draft:
 
     def phrase(self) -> Phrase:
         """The finished phrase."""
+        if self.known is not None:
+            return self.known
         if self.rank is not None:
             self.orders.append(Order("x", False, self.rank, text=self.rank_text))
             self.rank = None
@@ -122,6 +133,20 @@ class PhraseReader:
     def kind(self, ahead: int = 0) -> str:
         lexeme = self.peek(ahead)
         return "" if lexeme is None else lexeme.kind
+
+    def word(self, ahead: int = 0) -> str:
+        lexeme = self.peek(ahead)
+        return "" if lexeme is None else lexeme.word
+
+    def value(self, ahead: int = 0) -> str:
+        lexeme = self.peek(ahead)
+        return "" if lexeme is None else lexeme.value
+
+    def ignore(self, start: int, stop: int) -> None:
+        """Notes lexemes as not understood."""
+        text = self.words(start, stop).strip(" .,;:!?-")
+        if any(c.isalnum() for c in text):
+            self.ignored.append(text)
 
     def words(self, start: int, stop: int) -> str:
         """What was written from one lexeme up to, not including, another, in lower case."""
@@ -160,7 +185,7 @@ class PhraseReader:
         participle = lexeme.kind == "word" and lexeme.word.endswith(("ing", "ed"))
         if participle and lexeme.word not in NOUNS_LIKE_MODIFIERS and self.kind(1) not in ("word", "noun"):
             return False
-        if lexeme.word in ("ones",):
+        if lexeme.word in words.BOUNDS and self.kind(1) == "number":
             return False
         self._add_head(draft, lexeme)
         return True
@@ -170,8 +195,6 @@ class PhraseReader:
         if lexeme.glued and draft.heads:
             draft.heads[-1] += "-" + value
         else:
-            if draft.heads:
-                draft.heads[-1] = draft.heads[-1]
             draft.heads.append(value)
         draft.is_plural = lexeme.is_plural if lexeme.kind == "noun" else is_plural(lexeme.word)
         self.pos += 1
@@ -211,9 +234,7 @@ class PhraseReader:
             draft.pronoun = lexeme.value
             self.pos += 1
             return False
-        elif kind not in ("adverb", "mark"):
-            return False
-        elif kind == "adverb" and not self.starts_phrase(1):
+        elif kind not in ("adverb", "mark") or (kind == "adverb" and not self.starts_phrase(1)):
             return False
         self.pos += 1
         return True
@@ -236,7 +257,12 @@ class PhraseReader:
     @staticmethod
     def _is_modifier(lexeme: Lexeme) -> bool:
         word = lexeme.word
-        return len(word) > 4 and word.endswith(_MODIFIER_ENDINGS) and word not in NOUNS_LIKE_MODIFIERS
+        return (
+            len(word) > 4
+            and word not in ANYTHING
+            and word.endswith(_MODIFIER_ENDINGS)
+            and word not in NOUNS_LIKE_MODIFIERS
+        )
 
     def _take_determiner(self, draft: Draft, lexeme: Lexeme) -> bool:
         kind = lexeme.kind
@@ -250,7 +276,7 @@ class PhraseReader:
             draft.rank, draft.rank_text = int(lexeme.count), lexeme.value
         elif self.kind(1) == "unit":
             quantity = read_quantity(self.lexemes, self.pos)
-            if quantity is None or quantity.kind == "length" and self.kind(2) in ("from", "rel", "dir", ""):
+            if quantity is None or (quantity.kind == "length" and self.kind(2) in ("from", "rel", "dir", "")):
                 return False
             key = quantity.dimension or ("area" if quantity.kind == "area" else "length")
             draft.measures.append(
@@ -299,7 +325,9 @@ class PhraseReader:
         if j < len(self.lexemes) and self.lexemes[j].kind == "side" and j + 1 < len(self.lexemes):
             j += self.lexemes[j + 1].kind in ("word", "noun")
         follows = self.lexemes[j].kind if j < len(self.lexemes) else ""
-        headless = bool(draft.determiner) and j < len(self.lexemes) and self.lexemes[j].value == "of"
+        headless = bool(draft.determiner) and (
+            follows == "oneof" or (j < len(self.lexemes) and self.lexemes[j].value == "of")
+        )
         if follows not in BEFORE_NOUN and not headless:
             return False
         text = self.words(self.pos, j)

@@ -7,14 +7,19 @@ from dataclasses import dataclass
 
 from inference_server import expression_words as words
 from inference_server.expression_lexer import Lexeme
-from inference_server.expression_nouns import FRAMES
+from inference_server.expression_nouns import FRAMES, word_set
 
-_PREPOSITIONS = frozenset("in on at near along next_to around".split())
-_EDGES = frozenset("edge edges border borders margin margins boundary boundaries rim fringe".split())
-_CORNERS = frozenset("corner corners".split())
-_ENDS = frozenset("end ends tip".split())
-_SIDES = frozenset("side sides bank flank".split())
-_NOUNISH = frozenset("word noun color shade size shape material other orientation number placed".split())
+_PREPOSITIONS = word_set("in on at near along next_to around")
+_EDGES = word_set("edge edges border borders margin margins boundary boundaries rim fringe")
+_CORNERS = word_set("corner corners")
+_ENDS = word_set("end ends tip")
+_SIDES = word_set("side sides bank flank")
+_SHOWING = word_set("showing shows depicting where there")
+#: After a direction these are the side of something too: "in the top row", "in the left third".
+_SHARES = word_set("third quarter fourth row rows column lane")
+#: Words after a place that open no noun phrase: "on the left there is".
+_OPENERS = word_set("there here is are")
+_NOUNISH = word_set("word noun color shade size shape material other orientation number placed")
 _DIRECTION_PREDICATES = {
     "left": "left_of",
     "right": "right_of",
@@ -90,7 +95,9 @@ def skip_frame(lexemes: Sequence[Lexeme], i: int, *, loosely: bool = False) -> i
         lexeme = lexemes[j]
         if lexeme.word in FRAMES or (loosely and lexeme.word in ("area", "site", "region")):
             following = lexemes[j + 1] if j + 1 < len(lexemes) else None
-            if following is not None and (following.kind in ("noun", "word") and following.word not in FRAMES):
+            if following is not None and (
+                following.kind in ("noun", "word") and following.word not in FRAMES | _SHOWING
+            ):
                 return None
             return j + 2 if following is not None and following.word in FRAMES else j + 1
         if lexeme.kind not in ("det", "word", "adverb", "color", "other", "dir") or lexeme.glued:
@@ -98,11 +105,14 @@ def skip_frame(lexemes: Sequence[Lexeme], i: int, *, loosely: bool = False) -> i
     return None
 
 
-def read_place(lexemes: Sequence[Lexeme], i: int) -> Place | None:
+def read_place(lexemes: Sequence[Lexeme], i: int, *, bare: bool = False) -> Place | None:
     """The place or direction that starts at ``i``, or None.
 
     "in the upper left corner (of the image)", "on the left", "to the left of X", "left of X", "near the
     edge", "at the end of X", "in the middle of X"; not "next to the left building".
+
+    Args:
+        bare: take it without a preposition too, as behind "closest to": "the upper left corner".
     """
     size = len(lexemes)
     j = i
@@ -119,7 +129,7 @@ def read_place(lexemes: Sequence[Lexeme], i: int) -> Place | None:
         j += 1
     is_own = False
     if j < size and lexemes[j].kind == "det":
-        if not preposition:
+        if not preposition and not bare:
             return None
         is_own = lexemes[j].value in ("its", "their", "his", "her")
         j += 1
@@ -139,9 +149,12 @@ def read_place(lexemes: Sequence[Lexeme], i: int) -> Place | None:
     if j < size and lexemes[j].kind == "side":
         side = lexemes[j].value
         j += 1
+    elif directions and j < size and lexemes[j].word in _SHARES:
+        side = "part"
+        j += 1
     if not directions and side not in _EDGES | _CORNERS | _ENDS:
         return None
-    if not directions and not preposition:
+    if not directions and not preposition and not bare:
         return None
     has_anchor = False
     if j < size and (
@@ -153,9 +166,9 @@ def read_place(lexemes: Sequence[Lexeme], i: int) -> Place | None:
         j += 1
         if j < size and lexemes[j].value == "of":
             j += 1
-    elif not side and j < size and lexemes[j].kind in _NOUNISH:
-        return None
-    elif side and j < size and lexemes[j].kind in ("word", "noun") and not lexemes[j].word.endswith("ing"):
+    elif (not side and j < size and lexemes[j].kind in _NOUNISH and lexemes[j].word not in _OPENERS) or (
+        side and j < size and lexemes[j].kind in ("word", "noun") and not lexemes[j].word.endswith("ing")
+    ):
         return None
     value = compose(directions) if directions else ""
     return Place(_position(value, side), _predicate(value, side), has_anchor, is_own, j)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from inference_server.expression_nouns import COMPOUNDS, plural
+import re
+
+from inference_server.expression_nouns import COMPOUNDS, phrase_set, plural, word_set
 
 
 def _table(lines: str) -> dict[str, str]:
-    """``value: word, word`` a line -> {word: value}; the value is a word for itself."""
+    """``value: word, word`` a line -> {word: value}; the value is a word for itself; a line that does not
+    hold a colon goes on with the one before."""
     out: dict[str, str] = {}
-    for line in lines.strip().splitlines():
+    for line in re.sub(r"\n(?=[^:\n]*$)", " ", lines.strip(), flags=re.MULTILINE).splitlines():
         value, _, words = line.strip().partition(":")
         for word in (value, *words.split(",")):
             if word.strip():
@@ -125,7 +128,7 @@ ORIENTATIONS = _table("""
     east-west: east to west, from east to west, west to east, from west to east, east and west
 """)
 
-OTHERS = frozenset(
+OTHERS = word_set(
     """abandoned parked empty open old new modern ancient flat sloped sloping pitched gabled hipped ruined damaged
     destroyed collapsed flooded burned burnt isolated lonely single double multiple residential industrial commercial
     busy crowded dense sparse bare dry wet clean dirty shiny reflective moving stationary private public
@@ -134,18 +137,18 @@ OTHERS = frozenset(
     forested wooded vegetated military civil civilian agricultural historic historical main
     separate individual standalone freestanding visible dead green living lush filled solid hollow similar different
     identical same typical regular complete whole entire partial real actual wrecked sunken anchored moored docked
-    flying taxiing articulated unused used full""".split()
+    flying taxiing articulated unused used full"""
 ) - {"green", "multiple", "single"}
 
-NUMBERS = {
-    w: n for n, w in enumerate("zero one two three four five six seven eight nine ten eleven twelve".split()) if n
-}
-NUMBERS |= {"dozen": 12, "pair of": 2, "couple of": 2, "a pair of": 2, "a couple of": 2, "a dozen": 12}
-NUMBERS |= {"both": 2, "both of": 2, "twenty": 20}
-ORDINALS = {
-    w: n + 1
-    for n, w in enumerate("first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth".split())
-}
+_NUMBER_WORDS = (
+    "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve",
+)  # fmt: skip
+_ORDINAL_WORDS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+NUMBERS = {w: n for n, w in enumerate(_NUMBER_WORDS, 1)}
+NUMBERS |= {"dozen": 12, "pair of": 2, "couple of": 2, "a pair of": 2, "a couple of": 2, "a dozen": 12, "twenty": 20}
+ORDINALS = {w: n for n, w in enumerate(_ORDINAL_WORDS, 1)}
 ORDINALS |= {
     "last": -1,
     "final": -1,
@@ -182,7 +185,7 @@ for _words, _key, _descending in (
     ("centermost middlemost", "center", False),
     ("outermost", "center", True),
 ):
-    SUPERLATIVES |= dict.fromkeys(_words.split(), (_key, _descending))
+    SUPERLATIVES |= dict.fromkeys(word_set(_words), (_key, _descending))
 for _words, _key, _descending in (
     (
         "left most|farthest left|furthest left|far left|most left|most to the left|furthest to the left|"
@@ -206,7 +209,7 @@ for _words, _key, _descending in (
     ("most compact|most circular|most round|least elongated|most square", "elongation", False),
     ("most central|most centered|most centred", "center", False),
 ):
-    SUPERLATIVES |= dict.fromkeys(_words.split("|"), (_key, _descending))
+    SUPERLATIVES |= dict.fromkeys(phrase_set(_words), (_key, _descending))
 COLOR_SUPERLATIVES = {
     "reddest": "red", "greenest": "green", "bluest": "blue", "yellowest": "yellow", "brownest": "brown",
     "greyest": "gray", "grayest": "gray",
@@ -249,94 +252,123 @@ COMPASS = {
     "N": "north", "S": "south", "E": "east", "W": "west",
     "NE": "north-east", "NW": "north-west", "SE": "south-east", "SW": "south-west",
 }  # fmt: skip
-SIDES = frozenset(
+SIDES = word_set(
     """side sides corner corners part parts edge edges half halves third quarter quadrant end ends portion area region
-    border borders section margin margins bank flank fringe boundary boundaries segment zone rim tip""".split()
+    border borders section margin margins bank flank fringe boundary boundaries segment zone rim tip"""
 )
 
 #: relation words -> predicate; the anchor's words follow
 RELATIONS = _table("""
-    next_to: next to, beside, adjacent to, adjacent, by, side by side with, neighboring, neighbouring, right by, close by, next, next door to, at the side of, by the side of, on the side of, to the side of, on either side of, on both sides of, flanked by, lined with, lined by, bordered by, fringed by, flanking, besides, just off, hugging
-    near: near to, close to, nearby, in the vicinity of, in proximity to, in close proximity to, not far from, closeby, in the neighborhood of, in the neighbourhood of, among, amongst, a short distance from, not far away from
-    far_from: far from, far away from, away from, distant from, a long way from, a long distance from, remote from, well away from
-    between: in between, inbetween, midway between, halfway between, half way between, in the middle between, sandwiched between, in the middle of the space between, in the gap between, squeezed between
+    next_to: next to, at the foot of, beside, adjacent to, adjacent, by, side by side with, neighboring,
+        neighbouring, right by, close by, next, next door to, at the side of, by the side of, on the side of,
+        to the side of, on either side of, on both sides of, flanked by, lined with, lined by, bordered by,
+        fringed by, flanking, besides, just off, hugging
+    near: near to, close to, nearby, in the vicinity of, in proximity to, in close proximity to, not far from,
+        closeby, in the neighborhood of, in the neighbourhood of, among, amongst, a short distance from,
+        not far away from
+    far_from: far from, far away from, away from, distant from, a long way from, a long distance from,
+        remote from, well away from
+    between: in between, inbetween, midway between, halfway between, half way between, in the middle between,
+        sandwiched between, in the middle of the space between, in the gap between, squeezed between
     on: on top of, upon, onto, atop, on the top of, on the surface of
-    in: inside, inside of, within, into, in the interior of, in the inside of, within the bounds of, within the limits of
-    around: surrounding, encircling, all around, enclosing, bounding, surrounds, encircles, encloses, that goes around
-    surrounded_by: surrounded with, enclosed by, encircled by, ringed by, hemmed in by, in the midst of, amid, amidst, surrounded on all sides by, bounded by
+    in: inside, inside of, within, into, in the interior of, in the inside of, within the bounds of,
+        within the limits of
+    around: surrounding, encircling, all around, enclosing, bounding, surrounds, encircles, encloses,
+        that goes around
+    surrounded_by: surrounded by, surrounded with, enclosed by, encircled by, ringed by, hemmed in by,
+        in the midst of, amid, amidst, surrounded on all sides by, bounded by
     along: alongside, lined up along, lining, running along, along the side of, along the sides of, alongside of
     parallel_to: parallel to, parallel with, running parallel to, aligned with
     perpendicular_to: perpendicular to, at right angles to, orthogonal to
     facing: looking onto, overlooking, fronting, looking at, faces, overlooks, fronts, looking out on, looking over
-    opposite: opposite to, across from, opposite of, on the other side of, across the street from, across the road from, on the far side of, on the opposite side of, over the road from, over from, to the other side of
+    opposite: opposite to, across from, opposite of, on the other side of, across the street from,
+        across the road from, on the far side of, on the opposite side of, over the road from, over from,
+        to the other side of
     in_front_of: in front of, ahead of, at the front of, in the front of
     behind: at the back of, at the rear of, beyond, in back of, to the rear of, past
-    at_end_of: at the end of, at the far end of, on the end of, at the ends of, at one end of, at either end of, near the end of, at the beginning of, at the start of, at the tip of, at end of, at both ends of, at the head of
-    touching: in contact with, attached to, connected to, joined to, linked to, connected with, adjoining, abutting, bordering, touches, joins, contiguous to, borders, abuts, adjoins, connecting to, connects to, connecting, connects, linking, joining, docked at, docked to, moored to, moored at, anchored at, bordering on, leaning against, against
-    crossing: crosses, spanning, spans, traversing, passing over, going over, crossing over, intersecting, intersects, passes over, goes over, goes across, going across, running across, cutting across, stretching across, leading over, leads over, bridging, bridges over, that cuts through, passing through, running through, going through, runs through, cutting through
+    at_end_of: at the end of, at the far end of, on the end of, at the ends of, at one end of, at either end of,
+        near the end of, at the beginning of, at the start of, at the tip of, at end of, at both ends of,
+        at the head of
+    touching: in contact with, attached to, connected to, joined to, linked to, connected with, adjoining,
+        abutting, bordering, touches, joins, contiguous to, borders, abuts, adjoins, connecting to, connects to,
+        connecting, connects, linking, joining, docked at, docked to, moored to, moored at, anchored at,
+        bordering on, leaning against, against
+    crossing: crosses, spanning, spans, traversing, passing over, going over, crossing over, intersecting,
+        intersects, passes over, goes over, goes across, going across, running across, cutting across,
+        stretching across, leading over, leads over, bridging, bridges over, that cuts through, passing through,
+        running through, going through, runs through, cutting through
     across:
     over: right over
     under: underneath, beneath
     above: higher than, higher up than, on the upper side of, further up than
     below: lower than, lower down than, on the lower side of, further down than
-    leading_to: leading to, leads to, lead to, leading up to, going to, goes to, running to, ending at, ends at, leading into, leading towards, leading toward
-    with: having, has, have, had, featuring, features, equipped with, including, includes, include, accompanied by, possessing, possesses, fitted with, topped with, topped by, together with, along with, which has, that has
-    containing: contains, contain, full of, filled with, occupied by, holding, holds, carrying, carries, hosting, loaded with, crowded with
-    without: lacking, lacks, lack, free of, with no, devoid of, has no, have no, having no, empty of, minus, containing no, contains no, not having
+    leading_to: leading to, leads to, lead to, leading up to, going to, goes to, running to, ending at, ends at,
+        leading into, leading towards, leading toward
+    with: casting, having, has, have, had, featuring, features, equipped with, including, includes, include,
+        accompanied by, possessing, possesses, fitted with, topped with, topped by, together with, along with,
+        which has, that has
+    containing: contains, contain, full of, filled with, occupied by, holding, holds, carrying, carries, hosting,
+        loaded with, crowded with
+    without: lacking, lacks, lack, free of, with no, devoid of, has no, have no, having no, empty of, minus,
+        containing no, contains no, not having
     except: except for, excluding, other than, apart from, aside from, but for, besides the, but not for
-    covered: covered by, covered with, covered in, made of, made from, built of, made out of, built from, consisting of, made up of, composed of, built with, paved with, overgrown with, overgrown by, planted with
+    covered_with: covered by, covered with, covered in, made of, made from, built of, made out of, built from,
+        consisting of, made up of, composed of, built with, paved with, overgrown with, overgrown by,
+        planted with
     at: located at
     of: belonging to, part of, being part of, that belongs to
     outside: outside of, out of, off
 """)
 
 #: "parked next to ...": says nothing that the relation does not
-PLACED = frozenset(
+PLACED = word_set(
     """parked standing located situated lying placed positioned sitting found seen visible floating docked moored
     anchored built constructed stationed set lined arranged resting stopped waiting installed planted erected
     sited laid painted located lies sits stands stand lie sit running runs run going goes driving moving
     travelling traveling sailing flying growing grows shown present available appearing appears happening
     swimming walking towards toward heading oriented aligned extending stretching depicted pictured
-    captured displayed visible staying hidden immediately lead positionned near-by""".split()
+    captured displayed visible staying hidden immediately lead positionned near-by"""
 )
 
 #: Words that may open a request; the weak ones only when a noun phrase follows ("map the roads", "box truck").
-LEADS = frozenset(
-    """find show me us please where is are was which what i i'm want wants would like to see can could you help locate
+LEADS = word_set(
+    """find show me us please where is are was which what i i'm am want wants would like to see can could you help
+    locate
     detect segment identify highlight outline select extract get give look looking for search searching need
     there here delineate digitize digitise vectorize vectorise draw trace do does how many let's let lets
     display tell point hey hi hello ok okay kindly now just also try could may might will shall we my there's
     should i'd zoom go take pick choose retrieve return spot ground localize localise catch hunt seek
-    out at in on bounding boxes mask masks polygon polygons around number count and then""".split()
+    out at in on bounding boxes mask masks polygon polygons around number count and then"""
 )
-WEAK_LEADS = frozenset(
-    "point at out in on to for around number count and then spot ground mask masks polygon polygons boxes".split()
+WEAK_LEADS = word_set(
+    "point at out in on to for around number count and then spot ground mask masks polygon polygons boxes"
 )
-PHRASE_LEADS = ("mark", "map", "box", "mark all", "number of", "amount of", "location of", "position of", "outline of",
-                "bounding box of", "bounding box around", "mask of", "center of", "presence of", "locations of")  # fmt: skip
+PHRASE_LEADS = (
+    "number of", "amount of", "location of", "locations of", "position of", "positions of", "outline of", "outlines of",
+    "bounding box of", "bounding box around", "mask of", "masks of", "presence of",
+)  # fmt: skip
 
-QUANTIFIERS = frozenset(
+QUANTIFIERS = phrase_set(
     """all|every|each|some|several|many|few|a few|lots of|a lot of|multiple|numerous|various|all of|each of|most of
-    most|a number of|plenty of|any and all|all the other|each and every|every single|every one of|all kinds of
-    the other|other|the remaining|remaining|the rest of|another""".replace("\n", "|")
-    .replace("|    ", "|")
-    .split("|")
+    most|a number of|plenty of|any and all|both|both of|all the other|each and every|every single|every one of
+    all kinds of
+    the other|other|the remaining|remaining|the rest of|another"""
 )
-DETERMINERS = frozenset("the a an this that these those my our its their his her your such certain".split())
-ADVERBS = frozenset(
+DETERMINERS = word_set("the a an this that these those my our its their his her your such certain")
+ADVERBS = word_set(
     """very quite fairly really rather slightly somewhat relatively mostly mainly partly partially completely entirely
     clearly directly immediately exactly approximately roughly closely just almost nearly also currently only
     prominently extremely particularly especially fully newly well too so still somewhere
-    predominantly primarily truly even pretty super actually either""".split()
+    predominantly primarily truly even pretty super actually either"""
 )
-COPULAS = frozenset("is are was were be being been am looks look seems seem appears".split())
+COPULAS = word_set("is are was were be being been am looks look seems seem appears")
 UNITS = {
-    **dict.fromkeys("m metre metres meter meters mtr".split(), ("length", 1.0)),
-    **dict.fromkeys("km kilometre kilometres kilometer kilometers".split(), ("length", 1000.0)),
-    **dict.fromkeys("cm centimetre centimetres centimeter centimeters".split(), ("length", 0.01)),
-    **dict.fromkeys("ft feet foot".split(), ("length", 0.3048)),
-    **dict.fromkeys("yd yard yards".split(), ("length", 0.9144)),
-    **dict.fromkeys("mi mile miles".split(), ("length", 1609.344)),
+    **dict.fromkeys(word_set("m metre metres meter meters mtr"), ("length", 1.0)),
+    **dict.fromkeys(word_set("km kilometre kilometres kilometer kilometers"), ("length", 1000.0)),
+    **dict.fromkeys(word_set("cm centimetre centimetres centimeter centimeters"), ("length", 0.01)),
+    **dict.fromkeys(word_set("ft feet foot"), ("length", 0.3048)),
+    **dict.fromkeys(word_set("yd yard yards"), ("length", 0.9144)),
+    **dict.fromkeys(word_set("mi mile miles"), ("length", 1609.344)),
     **dict.fromkeys(("m2", "m²", "sqm", "sq m", "square metres", "square meters", "square metre", "square meter"),
                     ("area", 1.0)),
     **dict.fromkeys(("ha", "hectare", "hectares"), ("area", 10_000.0)),
@@ -346,9 +378,14 @@ UNITS = {
 }  # fmt: skip
 #: words before a figure -> bound: "low" at least, "high" at most, "about"
 BOUNDS = _table("""
-    low: more than, at least, over, above, greater than, larger than, bigger than, minimum, no less than, exceeding, longer than, wider than, upwards of, farther than, further than, not less than, beyond, a minimum of, min
-    high: less than, at most, under, below, smaller than, up to, no more than, fewer than, maximum, shorter than, narrower than, not more than, closer than, within, a maximum of, max, a radius of, within a radius of, nearer than, within a distance of
-    about: around, approximately, roughly, circa, ca, some, nearly, almost, exactly, a distance of, at a distance of, at
+    low: more than, at least, over, above, greater than, larger than, bigger than, minimum, no less than,
+        exceeding, longer than, wider than, upwards of, farther than, further than, not less than, beyond,
+        a minimum of, min
+    high: less than, at most, under, below, smaller than, up to, no more than, fewer than, maximum, shorter than,
+        narrower than, not more than, closer than, within, a maximum of, max, a radius of, within a radius of,
+        nearer than, within a distance of
+    about: around, approximately, roughly, circa, ca, some, nearly, almost, exactly, a distance of,
+        at a distance of, at
 """)
 
 COMPOUND_NOUNS: dict[str, str] = {}
