@@ -231,7 +231,7 @@ def _write(part: _Part, export_format: ExportFormat, transform_context: QgsCoord
 def _save_style(part: _Part) -> None:
     written = QgsVectorLayer(f"{part.path}|layername={part.table}", part.table, "ogr")
     if not written.isValid():
-        raise ResultsError(f"{part.path} was written, but QGIS cannot open it again: {written.error().summary()}")
+        raise ResultsError(f"{part.path} was written, but QGIS cannot open it again.")
     renderer, labeling, is_labelled = part.style
     written.setRenderer(renderer.clone())
     if labeling is not None:

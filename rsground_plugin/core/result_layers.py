@@ -88,9 +88,9 @@ def open_layer(written: WrittenResult, layer: WrittenLayer) -> QgsVectorLayer:
     options = QgsVectorLayer.LayerOptions(loadDefaultStyle=False)  # the same style, but parsing it takes long
     opened = QgsVectorLayer(f"{written.path}|layername={layer.table}", layer_title(layer.kind), "ogr", options)
     if not opened.isValid():
-        raise ResultsError(
-            f"The result was written to {written.path}, but QGIS cannot open it: {opened.error().summary()}"
-        )
+        # Not with the layer's own error(): reading that of a layer without a provider crashes QGIS 3.22.
+        reason = "it is damaged" if written.path.is_file() else "it is no longer there"
+        raise ResultsError(f"The result was written to {written.path}, but QGIS cannot open it: {reason}.")
     # Exactly the raster's CRS, or none: GeoPackage has no way to say "none" that QGIS always reads as such.
     opened.setCrs(written.crs if written.crs.isValid() else QgsCoordinateReferenceSystem())
     apply_style(opened, layer.kind, is_labelled=layer.is_labelled)
