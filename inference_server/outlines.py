@@ -18,6 +18,7 @@ SIMPLIFY_TOLERANCE_PX = 0.5
 MAX_AREA_CHANGE = 0.04
 #: Masks with more pixels than this are outlined on a coarser grid when only their rough shape matters.
 COARSE_PIXELS = 20_000
+SMALL_PIXELS = 200
 #: A mask that fills this share of its hull is as good as convex.
 CONVEX_SHARE = 0.8
 
@@ -100,7 +101,8 @@ def rough_polygon(mask: Mask) -> Polygon | MultiPolygon:
         return hull
     factor = int(np.ceil(np.sqrt(area / COARSE_PIXELS)))
     if factor <= 1:
-        return polygon_of_mask(mask).simplify(1.0, preserve_topology=True)
+        # Of a small mask no corner can be spared.
+        return polygon_of_mask(mask).simplify(1.0 if area >= SMALL_PIXELS else 0.0, preserve_topology=True)
     height, width = (-(-n // factor) for n in mask.pixels.shape)
     padded = np.zeros((height * factor, width * factor), dtype=bool)
     padded[: mask.pixels.shape[0], : mask.pixels.shape[1]] = mask.pixels
