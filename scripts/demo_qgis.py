@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from qgis.core import QgsApplication, QgsProject, QgsRasterLayer
+from qgis.core import QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QDockWidget, QToolBar
@@ -103,7 +103,7 @@ def main():
     (FOLDER / "finished.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     if os.environ.get("RSGROUND_DEMO_QUIT"):
         QgsProject.instance().setDirty(False)
-        QTimer.singleShot(0, QgsApplication.instance().exit if hasattr(QgsApplication.instance(), "exit") else iface.actionExit().trigger)
+        QTimer.singleShot(0, iface.actionExit().trigger)
 
 
 # QGIS runs this before its window is up: begin when its event loop does.

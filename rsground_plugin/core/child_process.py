@@ -76,7 +76,7 @@ def start_child(
     cwd: Path,
     stdin: int = subprocess.PIPE,
     stderr: int = subprocess.PIPE,
-) -> "subprocess.Popen[bytes]":
+) -> subprocess.Popen[bytes]:
     """Starts a program with pipes on stdin, stdout and stderr, tied to this process's life.
 
     On Linux the server asks for PR_SET_PDEATHSIG, which fires when the *thread* that called this
@@ -86,7 +86,7 @@ def start_child(
         OSError: the program is missing or may not be run.
     """
     flags = {"creationflags": 0x08000000} if IS_WINDOWS else {}  # CREATE_NO_WINDOW
-    child = subprocess.Popen(  # nosec B603 - a list, no shell; the program is the user's own interpreter
+    child = subprocess.Popen(  # noqa: S603  # nosec B603 - a list, no shell, the user's own Python
         list(arguments),
         stdin=stdin,
         stdout=subprocess.PIPE,
@@ -116,7 +116,7 @@ def drain(pipe: IO[bytes], on_line: Callable[[str], None], *, name: str) -> thre
     return thread
 
 
-def stop_child(child: "subprocess.Popen[bytes]", *, grace_s: float = 1.5) -> int:
+def stop_child(child: subprocess.Popen[bytes], *, grace_s: float = 1.5) -> int:
     """Ends a child for certain and returns its exit status: asked first, then told, then killed."""
     with contextlib.suppress(OSError, ValueError):
         if child.stdin is not None:

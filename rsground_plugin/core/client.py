@@ -146,7 +146,14 @@ class GroundingClient:
                             return event.result
                         else:
                             raise _refusal(event.error)
-            except (ClientError, ProtocolError, OSError, http.client.HTTPException, ValueError, AttributeError) as error:
+            except (
+                ClientError,
+                ProtocolError,
+                OSError,
+                http.client.HTTPException,
+                ValueError,
+                AttributeError,
+            ) as error:
                 # ValueError and AttributeError: what http.client raises when the watch shuts the
                 # socket under it; anything else of that kind is passed on below.
                 if watch.has_fired:
@@ -189,12 +196,10 @@ class GroundingClient:
         headers = dict(headers or {})
         if needs_token:
             headers[TOKEN_HEADER] = f"Bearer {self._token}"
-        try:
+        # A server that refuses (401, 413) may answer and close before it has read the body: its
+        # answer is worth more than the broken pipe. Without one, getresponse raises.
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
             connection.request(method, path, body=iter(parts) if parts else None, headers=headers)
-        except (BrokenPipeError, ConnectionResetError, ConnectionAbortedError):
-            # A server that refuses (401, 413) may answer and close before it has read the body:
-            # its answer is worth more than the broken pipe. Without one, getresponse raises.
-            pass
         return connection.getresponse()
 
     def _json(self, method: str, path: str, *, needs_token: bool = True) -> object:
@@ -309,7 +314,7 @@ class _Watch:
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="rsground-cancel", daemon=True)
 
-    def __enter__(self) -> "_Watch":
+    def __enter__(self) -> _Watch:
         self._thread.start()
         return self
 

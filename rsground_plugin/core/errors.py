@@ -1,25 +1,25 @@
 """What can go wrong in the plugin, as one tree; every message says what was expected, what came, what to do.
 
-    RSGroundError
-      TileError              the tile could not be made from the layer
-        EmptyExtent            the area has no size
-        OutsideLayer           the area does not meet the layer
-        BlankTile              the layer showed nothing there (nodata, a web service without an answer)
-        LayerGone              the layer was removed, or its source cannot be read
-        TileCancelled          the user stopped the rendering
-      ResultsError           the results could not be written or exported
-      EnvironmentFault      the server's Python environment
-        EnvironmentMissing     it was not made yet, or is outdated
-        NoInterpreter          no suitable Python on this machine
-        InstallFailed          pip or uv could not install the packages
-        EnvironmentBusy        another QGIS is making it at this moment
-      ServerProcessError     the local server could not be started, or died while starting
-      ClientError            talking to the server
-        ServerGone             it cannot be reached, or left in the middle of an answer
-        ServerTimeout          it is there, and did not answer in time
-        ProtocolMismatch       it speaks another version of the wire, or is not our server
-        ServerRefused          it answered with an error: code, message and field come from the wire
-      QueryCancelled         the user stopped the query
+RSGroundError
+  TileError              the tile could not be made from the layer
+    EmptyExtent            the area has no size
+    OutsideLayer           the area does not meet the layer
+    BlankTile              the layer showed nothing there (nodata, a web service without an answer)
+    LayerGone              the layer was removed, or its source cannot be read
+    TileCancelled          the user stopped the rendering
+  ResultsError           the results could not be written or exported
+  EnvironmentFault      the server's Python environment
+    EnvironmentMissing     it was not made yet, or is outdated
+    NoInterpreter          no suitable Python on this machine
+    InstallFailed          pip or uv could not install the packages
+    EnvironmentBusy        another QGIS is making it at this moment
+  ServerProcessError     the local server could not be started, or died while starting
+  ClientError            talking to the server
+    ServerGone             it cannot be reached, or left in the middle of an answer
+    ServerTimeout          it is there, and did not answer in time
+    ProtocolMismatch       it speaks another version of the wire, or is not our server
+    ServerRefused          it answered with an error: code, message and field come from the wire
+  QueryCancelled         the user stopped the query
 """
 
 from __future__ import annotations

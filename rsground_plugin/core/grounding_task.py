@@ -1,8 +1,8 @@
 """One query off the main thread: tile -> server -> GeoPackage; the layers are added on the main thread.
 
-    Query            what is asked, taken on the main thread, independent of layer, canvas and project
-    GroundingTask    runs it
-    Outcome          what came: the result and the files it was written to
+Query            what is asked, taken on the main thread, independent of layer, canvas and project
+GroundingTask    runs it
+Outcome          what came: the result and the files it was written to
 """
 
 from __future__ import annotations

@@ -149,7 +149,7 @@ class LocalServer(ServerSource):
         run = self._run
         return run.pid if run is not None and run.is_alive() else None
 
-    def _current_run(self) -> "_Run":
+    def _current_run(self) -> _Run:
         with self._lock:
             if self._run is None or self._run.is_over():
                 self._run = _Run(self._launch, self._on_log)
@@ -182,7 +182,9 @@ class _Run(threading.Thread):
         """The process has ended, by itself or because it was told to."""
         if self._is_stopping.is_set():
             return True
-        return self.is_settled.is_set() and (not self.is_alive() or self._child is None or self._child.poll() is not None)
+        return self.is_settled.is_set() and (
+            not self.is_alive() or self._child is None or self._child.poll() is not None
+        )
 
     def last_words(self) -> str:
         words = "\n".join(list(self._lines)[-40:])

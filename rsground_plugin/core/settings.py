@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Optional
 
 from qgis.core import QgsApplication, QgsSettings
 from qgis.PyQt.QtCore import QStandardPaths
@@ -17,12 +17,12 @@ from qgis.PyQt.QtCore import QStandardPaths
 from ..protocol import OUTPUT_KINDS, TOKEN_VARIABLE
 
 _PREFIX = "rsground/"
-_TOKEN_KEY = "rsground/server_token"  # nosec B105 - the name of a setting, not a secret
+_TOKEN_KEY = "rsground/server_token"  # noqa: S105  # nosec B105 - a setting's name, not a secret
 
 #: Developer's shortcut: this interpreter runs the server, no environment is made.
 INTERPRETER_VARIABLE = "RSGROUND_PYTHON"
 
-_session_token = ""
+_session_token: Optional[str] = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class Settings:
     min_score: float = 0.0
 
     @classmethod
-    def load(cls) -> "Settings":
+    def load(cls) -> Settings:
         """The profile's settings; a value of the wrong type falls back to its default."""
         store = QgsSettings()
         values = {}
@@ -66,7 +66,7 @@ class Settings:
         override = os.environ.get(INTERPRETER_VARIABLE, "")
         return replace(settings, interpreter=override) if override else settings
 
-    def save(self, **changes: Any) -> "Settings":
+    def save(self, **changes: Any) -> Settings:
         """Writes the changed values and returns the new snapshot."""
         changed = replace(self, **changes)
         store = QgsSettings()
@@ -75,7 +75,7 @@ class Settings:
         return changed
 
     @property
-    def output_kinds(self) -> "tuple[str, ...]":
+    def output_kinds(self) -> tuple[str, ...]:
         kinds = tuple(k for k in OUTPUT_KINDS if k in self.outputs.split(","))
         return kinds or OUTPUT_KINDS
 

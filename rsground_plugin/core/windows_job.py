@@ -44,7 +44,7 @@ class _ExtendedLimits(ctypes.Structure):
     ]
 
 
-def tie_to_this_process(child: "subprocess.Popen[bytes]") -> bool:
+def tie_to_this_process(child: subprocess.Popen[bytes]) -> bool:
     """Puts the child into this process's job; False when Windows refuses."""
     global _job
     kernel32 = ctypes.WinDLL("kernel32", use_last_error=True)  # type: ignore[attr-defined]

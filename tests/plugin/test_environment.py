@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rsground_plugin.core import environment as module
 from rsground_plugin.core import interpreters
 from rsground_plugin.core.environment import INCOMPLETE, MISSING, OUTDATED, READY, Environment
@@ -127,7 +128,7 @@ def test_a_missing_package_is_explained(environment: Environment) -> None:
 def test_no_network_is_explained(environment: Environment) -> None:
     environment.requirements.write_text("numpy==1.26.4\n")
     nowhere = {"PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_RETRIES": "0", "PIP_CONFIG_FILE": "/dev/null"}
-    with pytest.raises(InstallFailed, match="cannot be reached|does not come"):
+    with pytest.raises(InstallFailed, match=r"cannot be reached|does not come"):
         make(environment, extra_environment=nowhere)
 
 

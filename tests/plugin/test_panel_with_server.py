@@ -13,11 +13,12 @@ import pytest
 from osgeo import gdal, osr
 from panel_window import LagProbe, PanelWindow, application, spin_until, use_settings_in
 from qgis.core import QgsProject, QgsRectangle, QgsVectorLayer
+from test_server_process import INTERPRETER, launch, wait_until_dead
+
 from rsground_plugin.core.errors import ServerGone
 from rsground_plugin.core.grounding_task import Outcome
 from rsground_plugin.core.server_process import LocalServer
 from rsground_plugin.core.settings import Settings
-from test_server_process import INTERPRETER, launch, wait_until_dead
 
 pytestmark = pytest.mark.skipif(not INTERPRETER.is_file(), reason=f"no server environment at {INTERPRETER}")
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from rsground_plugin.core.child_process import child_environment
 from rsground_plugin.core.errors import (
     ProtocolMismatch,
