@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import Lexeme
 from inference_server.expression_nouns import COLLECTIVES, DETAILS, GROUNDS, PARTS, PORTIONS, ROOFLESS, singular
-from inference_server.expression_phrases import ATTRIBUTE_KINDS, Draft
+from inference_server.expression_phrases import ATTRIBUTE_KINDS
 from inference_server.expression_places import read_place, skip_frame
 from inference_server.expression_relating import RelationReader
 from inference_server.expression_terms import Attribute, Position, Relation
@@ -122,6 +123,7 @@ class ClauseReader(RelationReader):
             if kind in _PAUSES:
                 if is_negated or stop_at_comma or not self._continues(draft, depth):
                     return
+                is_negated = lexeme.value == "nor"
                 continue
             if kind == "copula":
                 if depth > 0 and not draft.has_clause:
@@ -163,7 +165,8 @@ class ClauseReader(RelationReader):
 
     def _clause(self, draft: Draft, parent: Draft | None) -> bool:
         """Steps into "that is", "which has", "whose roof is"; False when the clause is the parent's."""
-        if self.word() == "whose":
+        names_part = self.kind(1) == "det" and (self.word(2) in PARTS or singular(self.word(2)) in PARTS)
+        if self.word() == "whose" or (self.kind() == "relpro" and names_part):  # "where the roof is red"
             self.pos += 1
             self._whose(draft)
             return True
@@ -326,7 +329,8 @@ class ClauseReader(RelationReader):
         if predicate == "in" and self.kind(1) == "det" and self.value(2) in _IN_A:
             self.pos += 3
             text = self.words(start, self.pos)
-            draft.attributes.append(Attribute("other", text, text))
+            if text.split()[1] in ("a", "an"):
+                draft.attributes.append(Attribute("other", text, text))
             return True
         is_made = predicate in ("of", "covered_with") and self.kind(1) == "material"
         if is_made and self.kind(2) not in ("word", "noun"):

@@ -233,6 +233,9 @@ def _known(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
         if i + length > len(tokens):
             continue
         entry = _ENTRIES.get(tuple(t.word for t in tokens[i : i + length]))
+        following = tokens[i + length].word if i + length < len(tokens) else ""
+        if entry is not None and entry.kind == "noun" and tokens[i + length - 1].word == "crossing":
+            entry = None if following in ("the", "a", "an") else entry  # "the railway crossing the road"
         if entry is not None:
             first, last = tokens[i], tokens[i + length - 1]
             return Lexeme(

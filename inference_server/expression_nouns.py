@@ -57,7 +57,7 @@ play ground|town hall|city hall|court yard|court house|church tower|bell tower|c
 goal post|tennis net|football goal|soccer goal|penalty area|center circle|centre circle|shopping mall
 shopping center|shopping centre|market stall|market place|market hall|row house|terrace house|town house
 mobile home|trailer home|camper van|motor home|recreational vehicle|delivery van|mini bus|school bus
-double decker bus|tour bus|pick up|pickup truck|fire truck|fire engine|garbage truck|dump truck|dumper truck
+double decker bus|tour bus|pick up truck|pickup truck|fire truck|fire engine|garbage truck|dump truck|dumper truck
 cement mixer|concrete mixer|tow truck|semi trailer|semi truck|box truck|flatbed truck|police car|sports car
 sedan car|race car|taxi cab|motor bike|motor cycle|fighter jet|fighter plane|jet plane|passenger plane
 passenger jet|cargo plane|propeller plane|war ship|warship|aircraft carrier|submarine|helicopter

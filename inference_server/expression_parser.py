@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from inference_server import expression_words as words
 from inference_server.expression_clauses import ClauseReader
+from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import lex
-from inference_server.expression_phrases import Draft
 from inference_server.expression_places import read_place, skip_frame
 from inference_server.expression_terms import Expression, Number
 

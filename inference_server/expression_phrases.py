@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from inference_server import expression_words as words
+from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import Lexeme
-from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, is_plural, singular, word_set
+from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, is_plural, word_set
 from inference_server.expression_places import compose, read_quantity
-from inference_server.expression_terms import Attribute, Measure, Number, Order, Phrase, Position, Relation
+from inference_server.expression_terms import Attribute, Measure, Order, Position
 
 ATTRIBUTE_KINDS = word_set("color shade size shape material orientation other")
 #: What may stand before a head noun, so that a noun is still to come.
@@ -25,96 +26,7 @@ _MATERIAL_NOUNS = word_set(
 )
 _SHAPE_NOUNS = word_set("square circle ring disc disk cross star cone rectangle triangle cylinder")
 _NEARBY = word_set("adjacent nearby neighboring neighbouring surrounding opposite outside adjoining inside")
-_ALL = words.QUANTIFIERS - {"other", "the other", "another", "remaining", "both", "both of"}
-
-
-@dataclass
-class Draft:
-    """A phrase while it is read."""
-
-    heads: list[str] = field(default_factory=list)
-    is_plural: bool = False
-    determiner: str = ""
-    quantifier: str = ""
-    count: int | None = None
-    rank: int | None = None
-    rank_text: str = ""
-    nearness: Order | None = None
-    is_negated: bool = False
-    pronoun: str = ""
-    is_collective: bool = False
-    has_clause: bool = False
-    about_owner: tuple[str, bool] | None = None
-    attributes: list[Attribute] = field(default_factory=list)
-    details: list[str] = field(default_factory=list)
-    orders: list[Order] = field(default_factory=list)
-    positions: list[Position] = field(default_factory=list)
-    relations: list[Relation] = field(default_factory=list)
-    measures: list[Measure] = field(default_factory=list)
-    known: Phrase | None = None
-    start: int = 0
-
-    @property
-    def has_determiner(self) -> bool:
-        return bool(self.determiner or self.quantifier)
-
-    @property
-    def category(self) -> str:
-        """The head in the singular; "" for "thing", "one" and when there is none."""
-        if not self.heads:
-            return ""
-        category = " ".join((*self.heads[:-1], singular(self.heads[-1])))
-        return "" if category in ANYTHING else category
-
-    @property
-    def is_empty(self) -> bool:
-        """Nothing to look for: no head and nothing that describes one."""
-        return not (self.heads or self.attributes or self.orders or self.positions or self.relations or self.measures)
-
-    @property
-    def has_post(self) -> bool:
-        return bool(self.relations or self.positions or any(o.anchors for o in self.orders))
-
-    def number(self) -> Number:
-        """The number that determiner, quantifier, figure and form of the noun tell."""
-        if self.quantifier == "one of":
-            return Number("one")
-        if self.count is not None:
-            return Number("one") if self.count == 1 else Number("count", self.count)
-        if self.quantifier in ("both", "both of") and self.is_plural:
-            return Number("count", 2)
-        if self.quantifier in _ALL:
-            return Number("all")
-        if self.quantifier == "any":
-            return Number("any")
-        if self.determiner in ("a", "an"):
-            return Number("one")
-        if self.is_plural or self.is_collective:
-            return Number("all")
-        return Number("one" if self.determiner or self.orders or self.quantifier else "any")
-
-    def phrase(self) -> Phrase:
-        """The finished phrase."""
-        if self.known is not None:
-            return self.known
-        if self.rank is not None:
-            self.orders.append(Order("x", False, self.rank, text=self.rank_text))
-            self.rank = None
-        category = self.category
-        front = [a.text for a in self.attributes if not a.negated and a.text not in self.details]
-        text = " ".join((*front, category or " ".join(map(singular, self.heads)))).strip()
-        for i, detail in enumerate(self.details):
-            text += (" with " if i == 0 else " and ") + detail
-        return Phrase(
-            text=text,
-            category=category,
-            attributes=tuple(self.attributes),
-            number=self.number(),
-            orders=tuple(self.orders),
-            positions=tuple(self.positions),
-            relations=tuple(self.relations),
-            measures=tuple(self.measures),
-        )
+_NO_SUPERLATIVES = word_set("forest harvest priest request contest everest arrest conquest interest rainforest")
 
 
 class PhraseReader:
@@ -206,7 +118,7 @@ class PhraseReader:
             return self._take_attribute(draft)
         if kind == "word":
             return self._take_word(draft, lexeme)
-        if kind in ("noun", "side", "unit"):
+        if kind in ("noun", "side") or (kind == "unit" and len(lexeme.word) > 2):
             self._add_head(draft, lexeme)
             return True
         if kind in ("det", "quant", "any", "oneof", "no", "ordinal", "number"):
@@ -241,6 +153,12 @@ class PhraseReader:
 
     def _take_word(self, draft: Draft, lexeme: Lexeme) -> bool:
         after = self.peek(1)
+        if self._is_superlative(lexeme) and self.kind(1) in BEFORE_NOUN:  # "the oldest house"
+            draft.attributes.append(Attribute("other", lexeme.word, lexeme.word))
+            draft.orders.append(Order("score", True, draft.rank or 1, text=lexeme.word))
+            draft.rank = None
+            self.pos += 1
+            return True
         if after is not None and after.glued and after.kind in ("word", "placed", "other") and self._is_modifier(after):
             if self.kind(2) in BEFORE_NOUN:  # "tree-lined road"
                 joined = f"{lexeme.word}-{after.word}"
@@ -253,6 +171,10 @@ class PhraseReader:
             return True
         self._add_head(draft, lexeme)
         return True
+
+    @staticmethod
+    def _is_superlative(lexeme: Lexeme) -> bool:
+        return len(lexeme.word) > 5 and lexeme.word.endswith("est") and lexeme.word not in _NO_SUPERLATIVES
 
     @staticmethod
     def _is_modifier(lexeme: Lexeme) -> bool:
@@ -268,20 +190,22 @@ class PhraseReader:
         kind = lexeme.kind
         if kind == "det":
             draft.determiner = lexeme.value
+        elif lexeme.word == "most" and kind == "quant" and (self.kind(1) == "other" or self._follows_modifier()):
+            draft.orders.append(Order("score", True, draft.rank or 1, text=self.words(self.pos, self.pos + 2)))
         elif kind in ("quant", "any", "oneof"):
             draft.quantifier = {"oneof": "one of"}.get(kind, lexeme.value)
         elif kind == "no":
             draft.is_negated = True
         elif kind == "ordinal":
             draft.rank, draft.rank_text = int(lexeme.count), lexeme.value
-        elif self.kind(1) == "unit":
-            quantity = read_quantity(self.lexemes, self.pos)
-            if quantity is None or (quantity.kind == "length" and self.kind(2) in ("from", "rel", "dir", "")):
+        elif (quantity := read_quantity(self.lexemes, self.pos)) is not None:
+            if quantity.kind == "length" and self.kind(2) in ("from", "rel", "dir", ""):
                 return False
             key = quantity.dimension or ("area" if quantity.kind == "area" else "length")
-            draft.measures.append(
-                Measure(key, quantity.value * 0.75, quantity.value * 1.25, self.words(self.pos, quantity.stop))
-            )
+            low, high = quantity.value * 0.75, quantity.value * 1.25
+            if quantity.upper is not None:
+                low, high = quantity.value, quantity.upper
+            draft.measures.append(Measure(key, low, high, self.words(self.pos, quantity.stop)))
             self.pos = quantity.stop
             return True
         elif (after := self.peek(1)) is not None and after.glued and after.kind in ("word", "placed", "other"):
@@ -334,6 +258,10 @@ class PhraseReader:
         draft.positions.append(Position(compose(directions), text, relative=True))
         self.pos = j
         return True
+
+    def _follows_modifier(self) -> bool:
+        after = self.peek(1)
+        return after is not None and after.kind == "word" and self._is_modifier(after)
 
     def read_attribute(self) -> Attribute | None:
         """Reads one attribute: "dark red", "not red", "black or grey", "red-roofed", "very large"; None without."""

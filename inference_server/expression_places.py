@@ -53,13 +53,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Quantity:
-    """A figure with its unit: bound "low" (at least), "high" (at most) or "about"; metres or square metres."""
+    """A figure with its unit: bound "low" (at least), "high" (at most) or "about"; metres or square metres;
+    ``upper`` of "between 100 and 200 m2"."""
 
     bound: str
     value: float
     kind: str
     dimension: str
     stop: int
+    upper: float | None = None
 
 
 def compose(directions: Sequence[str]) -> str:
@@ -219,9 +221,16 @@ def read_quantity(lexemes: Sequence[Lexeme], i: int) -> Quantity | None:
         j += 1
     if j + 1 < size and lexemes[j].value == "about" and lexemes[j].kind == "bound":
         j += 1
+    lower: float | None = None
+    if j + 2 < size and lexemes[j].word in ("between", "from") and lexemes[j + 1].kind == "number":
+        j += 1
+    if j + 2 < size and lexemes[j].kind == "number" and (lexemes[j + 1].kind in ("to", "and") or lexemes[j + 1].glued):
+        lower = lexemes[j].count
+        j += 1 if lexemes[j + 1].glued else 2
     if j + 1 >= size or lexemes[j].kind != "number" or lexemes[j + 1].kind != "unit":
         return None
     value = lexemes[j].count * lexemes[j + 1].count
+    factor = lexemes[j + 1].count
     kind = lexemes[j + 1].value
     j += 2
     if j + 1 < size and kind == "length" and lexemes[j].word == "by" and lexemes[j + 1].kind == "number":
@@ -233,4 +242,6 @@ def read_quantity(lexemes: Sequence[Lexeme], i: int) -> Quantity | None:
     elif j + 1 < size and lexemes[j].value == "in" and lexemes[j + 1].word in ("length", "width", "size", "area"):
         dimension = {"size": kind}.get(lexemes[j + 1].word, lexemes[j + 1].word)
         j += 2
+    if lower is not None:
+        return Quantity(bound, lower * factor, kind, dimension, j, value)
     return Quantity(bound, value, kind, dimension, j)

@@ -6,9 +6,10 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
 
+from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import Lexeme
 from inference_server.expression_nouns import BRIDGES, GROUNDS, OPEN_GROUNDS
-from inference_server.expression_phrases import BEFORE_NOUN, Draft, PhraseReader
+from inference_server.expression_phrases import BEFORE_NOUN, PhraseReader
 from inference_server.expression_places import Quantity, read_place, read_quantity, skip_frame
 from inference_server.expression_terms import Attribute, Measure, Order, Phrase, Position, Relation
 
@@ -149,7 +150,10 @@ class RelationReader(PhraseReader):
             self.pos = start
             return False
         text = f"{order.text} {self.words(start, self.pos)}"
-        draft.orders.append(replace(order, anchors=tuple(d.phrase() for group in groups for d in group), text=text))
+        anchors = [anchor for group in groups for anchor in group]
+        for anchor in anchors:
+            _adopt(draft, anchor)
+        draft.orders.append(replace(order, anchors=tuple(d.phrase() for d in anchors), text=text))
         return True
 
     @staticmethod
@@ -193,6 +197,11 @@ class RelationReader(PhraseReader):
                     draft.relations.append(Relation(predicate, anchors, negated, text=text))
                 draft.relations.append(Relation("within_distance", anchors, negated != is_far, quantity.value, text))
             return True
+        if quantity.dimension == "apart":
+            like = Phrase(draft.category, draft.category, tuple(draft.attributes))
+            text, is_far = self.words(start, self.pos), quantity.bound == "low"
+            draft.relations.append(Relation("within_distance", (like,), negated != is_far, quantity.value, text))
+            return True
         draft.measures.append(self._measure(quantity, start))
         return True
 
@@ -218,6 +227,8 @@ class RelationReader(PhraseReader):
             key = "width" if first.value == "width" else "length"
         low = {"low": quantity.value, "high": None}.get(quantity.bound, quantity.value * 0.75)
         high = {"low": None, "high": quantity.value}.get(quantity.bound, quantity.value * 1.25)
+        if quantity.upper is not None:
+            low, high = quantity.value, quantity.upper
         return Measure(key, low, high, self.words(start, quantity.stop))
 
     # -- relations --------------------------------------------------------------------------------
@@ -289,11 +300,10 @@ class RelationReader(PhraseReader):
         """Adds a relation for each group of alternative anchors; always True."""
         text = self.words(start, self.pos)
         for group in groups:
+            for anchor in group:
+                _adopt(draft, anchor)
             about = next((d.about_owner for d in group if d.about_owner is not None), None)
             is_negated = negated or any(d.is_negated for d in group)
-            for anchor in group:
-                if not anchor.is_empty and (not anchor.heads or anchor.heads == ["one"] or anchor.heads == ["ones"]):
-                    anchor.heads = list(draft.heads)
             name, flips = _meant(predicate, draft, group[0])
             if about is not None and name in ("with", "containing"):
                 name, flips = _INVERSE.get(about[0], about[0]) or name, flips != about[1]
@@ -356,6 +366,12 @@ class RelationReader(PhraseReader):
         return []
 
 
+def _adopt(draft: Draft, anchor: Draft) -> None:
+    """ "the red one", "the others": the noun is that of the phrase they are anchors of."""
+    if anchor.known is None and anchor.heads in ([], ["one"], ["ones"], ["other"], ["others"]):
+        anchor.heads = list(draft.heads)
+
+
 def _has_post(draft: Draft | None) -> bool:
     return draft is not None and draft.has_post
 
@@ -365,6 +381,8 @@ def _meant(name: str, draft: Draft, anchor: Draft) -> tuple[str, bool]:
     if name in _PLAIN:
         return _PLAIN[name]
     is_bridge = draft.category in BRIDGES
+    if name == "at_center_of" and anchor.number().kind in ("count", "all"):
+        return "between", False  # "in the middle of the three houses"
     if name == "across":
         return ("crossing" if is_bridge else "opposite"), False
     if name == "over":

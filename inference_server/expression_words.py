@@ -137,7 +137,7 @@ OTHERS = word_set(
     forested wooded vegetated military civil civilian agricultural historic historical main
     separate individual standalone freestanding visible dead green living lush filled solid hollow similar different
     identical same typical regular complete whole entire partial real actual wrecked sunken anchored moored docked
-    flying taxiing articulated unused used full"""
+    flying taxiing articulated unused used full offshore onshore inland alone together upright"""
 ) - {"green", "multiple", "single"}
 
 _NUMBER_WORDS = (
@@ -291,7 +291,7 @@ RELATIONS = _table("""
         at the head of
     touching: in contact with, attached to, connected to, joined to, linked to, connected with, adjoining,
         abutting, bordering, touches, joins, contiguous to, borders, abuts, adjoins, connecting to, connects to,
-        connecting, connects, linking, joining, docked at, docked to, moored to, moored at, anchored at,
+        connecting, connects, linking, joining, docked to, moored to,
         bordering on, leaning against, against
     crossing: crosses, spanning, spans, traversing, passing over, going over, crossing over, intersecting,
         intersects, passes over, goes over, goes across, going across, running across, cutting across,
@@ -315,7 +315,7 @@ RELATIONS = _table("""
     covered_with: covered by, covered with, covered in, made of, made from, built of, made out of, built from,
         consisting of, made up of, composed of, built with, paved with, overgrown with, overgrown by,
         planted with
-    at: located at
+    at:
     of: belonging to, part of, being part of, that belongs to
     outside: outside of, out of, off
 """)
