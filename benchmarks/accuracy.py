@@ -21,6 +21,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
+from rasterio.transform import rowcol
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
@@ -135,14 +136,14 @@ def ask(pipeline: GroundingPipeline, scene: Scene, expression: SceneExpression, 
 
 def answer_boxes(result: GroundingResult, scene: Scene) -> np.ndarray:
     """(n, 4) boxes in pixels, best first: x_min, y_min, x_max, y_max."""
-    inverse = ~scene.affine
     found = sorted(result.detections, key=lambda d: -d.score)
     boxes = []
     for detection in found:
         if detection.hbb is None:
             continue
-        corners = np.array([inverse * (point[0], point[1]) for point in detection.hbb])
-        boxes.append((*corners.min(axis=0), *corners.max(axis=0)))
+        ring = np.array(detection.hbb)
+        rows, cols = rowcol(scene.affine, ring[:, 0], ring[:, 1], op=float)
+        boxes.append((min(cols), min(rows), max(cols), max(rows)))
     return np.array(boxes).reshape(-1, 4)
 
 

@@ -276,7 +276,7 @@ class Canvas:
             gain: brightness factor, a number or (row, col): shading and texture.
             opacity: 1 hides what is below.
             owner: number from ``register``; None leaves the pixels to whom they belong, 0 gives them to the ground.
-            height: metres above ground; None leaves it.
+            height: metres above ground; None leaves it, or lays what has an owner flat on the ground.
         """
         if patch is None:
             return
@@ -289,6 +289,7 @@ class Canvas:
         mostly = patch.alpha > 0.5
         if owner is not None:
             self.owner[patch.window][mostly] = owner
+            height = 0.0 if height is None else height
         if height is not None:
             self.height[patch.window][mostly] = height[mostly] if isinstance(height, np.ndarray) else height
 

@@ -58,12 +58,12 @@ _SHARES = {
     "color": 2,
     "position": 3,
     "size": 2,
-    "shape": 2,
+    "shape": 3,
     "negation": 2,
     "closest": 2,
 }
 #: How many targets are tried before a kind is passed over; rare kinds look harder.
-_TRIES = {"size": 30, "shape": 40, "negation": 25, "position": 20, "color": 20, "order": 20}
+_TRIES = {"size": 30, "shape": 60, "negation": 25, "position": 20, "color": 20, "order": 20}
 
 
 def express(

@@ -54,41 +54,44 @@ def make_size(w: Writer, target: SceneObject) -> SceneExpression | None:
 
 def make_shape(w: Writer, target: SceneObject) -> SceneExpression | None:
     noun = w.any_noun(target)
-    ratio = target.obb.width / target.obb.height
-    words: list[tuple[str, Test]] = []
-    if target.category in ("building", "pool"):
-        if target.shape in ("L-shaped", "round", "kidney-shaped"):
-            words.append((target.shape, lambda o: 1 if o.shape == target.shape else (0 if o.is_cut else -1)))
-        if target.shape == "rectangular" and target.category == "pool":
-            words.append(("rectangular", lambda o: 1 if o.shape == "rectangular" else (0 if o.is_cut else -1)))
-    if target.category in ("building", "truck", "ship", "container", "parking lot") and ratio >= 2.7:
-        words.append(
-            (
-                w.one_of(("long", "elongated", "long narrow")),
-                lambda o: (
-                    1
-                    if o is target
-                    else (
-                        -1
-                        if o.obb.width / o.obb.height <= 1.9 and not o.is_cut and o.obb.width < target.obb.width
-                        else 0
-                    )
-                ),
-            )
-        )
-    if target.category == "building" and target.shape == "rectangular" and ratio <= 1.12:
-        words.append(
-            (
-                "square",
-                lambda o: 1 if o is target else (-1 if o.obb.width / o.obb.height >= 1.35 and not o.is_cut else 0),
-            )
-        )
-    if not words or len(w.facts.members(noun)[0]) < 2:
+    options = _shape_tests(w, target)
+    if not options or len(w.facts.members(noun)[0]) < 2:
         return None
-    word, test = words[int(w.rng.integers(len(words)))]
+    word, test = options[int(w.rng.integers(len(options)))]
     if not w.fits_alone(noun, target, test):
         return None
     return w.done(f"{word} {w.write(noun, target)}", "shape", target, noun)
+
+
+def _shape_tests(w: Writer, target: SceneObject) -> list[tuple[str, Test]]:
+    """Shape words that fit the target, and who else they surely do not fit."""
+
+    def same_shape(item: SceneObject) -> int:
+        return 1 if item.shape == target.shape else (0 if item.is_cut else -1)
+
+    def long(item: SceneObject) -> int:
+        if item is target:
+            return 1
+        is_short = _elongation(item) <= max(1.9, 0.6 * _elongation(target)) and not item.is_cut
+        return -1 if is_short and item.obb.width < target.obb.width else 0
+
+    def square(item: SceneObject) -> int:
+        return 1 if item is target else (-1 if _elongation(item) >= 1.33 and not item.is_cut else 0)
+
+    out: list[tuple[str, Test]] = []
+    if target.category in ("building", "pool") and target.shape in ("L-shaped", "round", "kidney-shaped"):
+        out.append((target.shape, same_shape))
+    if target.category == "pool" and target.shape == "rectangular":
+        out.append(("rectangular", same_shape))
+    if target.category in ("building", "truck", "ship", "container", "parking lot") and _elongation(target) >= 2.6:
+        out.append((w.one_of(("long", "elongated", "long narrow")), long))
+    if target.category == "building" and target.shape == "rectangular" and _elongation(target) <= 1.13:
+        out.append(("square", square))
+    return out
+
+
+def _elongation(item: SceneObject) -> float:
+    return item.obb.width / max(item.obb.height, 1e-6)
 
 
 def make_position(w: Writer, target: SceneObject) -> SceneExpression | None:

@@ -85,18 +85,12 @@ def urban(site: Site) -> frozenset[str]:
     plans: list[tuple[LineString, float, str]] = []
     for horizontal, size in ((True, high), (False, wide)):
         block = float(rng.uniform(85, 130))
-        for k in range(max(1, round(size / block))):
-            at = (k + 0.5) * block / size + float(rng.uniform(-0.03, 0.03))
-            if at < 1:
-                sign = 1.0 if horizontal else -1.0
-                tilt = math.tan(turn) * sign * (wide / high if horizontal else high / wide) / 2
-                plans.append(
-                    (
-                        crossing(site, horizontal=horizontal, at=at, bend=0.0, tilt=tilt),
-                        float(rng.choice([8.0, 9.0, 12.0])),
-                        "asphalt",
-                    )
-                )
+        count = max(1, round(size / block))
+        tilt = math.tan(turn) * (1.0 if horizontal else -1.0) * (wide / high if horizontal else high / wide) / 2
+        for k in range(count):
+            at = (k + 0.5) / count + float(rng.uniform(-0.03, 0.03))
+            line = crossing(site, horizontal=horizontal, at=at, bend=0.0, tilt=tilt)
+            plans.append((line, float(rng.choice([8.0, 9.0, 12.0])), "asphalt"))
     lay_roads(site, plans)
     for _ in range(int(rng.integers(0, 3))):
         frame = site.find(30, 25, angle=turn)

@@ -17,7 +17,7 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from scipy import ndimage
 from shapely.affinity import affine_transform
-from shapely.geometry import box, mapping
+from shapely.geometry import Polygon, box, mapping
 
 from inference_server.evaluation.scene_canvas import Canvas, Drawn, Sun
 from inference_server.evaluation.scene_expressions import express
@@ -203,12 +203,10 @@ def write_truth(scene: Scene, path: Path | str) -> None:
 
 
 def _geometries(item: SceneObject, affine: Affine) -> dict[str, object]:
-    obb = [affine * (float(x), float(y)) for x, y in obb_corners(item.obb)]
-    x0, y0 = affine * (item.hbb.x_min, item.hbb.y_max)
-    x1, y1 = affine * (item.hbb.x_max, item.hbb.y_min)
-    coefficients = (affine.a, affine.b, affine.d, affine.e, affine.c, affine.f)
-    return {
-        "hbb": mapping(box(x0, y0, x1, y1)),
-        "obb": {"type": "Polygon", "coordinates": [[*obb, obb[0]]]},
-        "mask": mapping(affine_transform(polygon_of_mask(item.mask), coefficients)),
+    in_pixels = {
+        "hbb": box(item.hbb.x_min, item.hbb.y_min, item.hbb.x_max, item.hbb.y_max),
+        "obb": Polygon(obb_corners(item.obb)),
+        "mask": polygon_of_mask(item.mask),
     }
+    coefficients = (affine.a, affine.b, affine.d, affine.e, affine.c, affine.f)
+    return {name: mapping(affine_transform(geometry, coefficients)) for name, geometry in in_pixels.items()}

@@ -17,7 +17,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.enums import Resampling
 from rasterio.features import rasterize
-from rasterio.transform import Affine
+from rasterio.transform import Affine, array_bounds
 from rasterio.warp import transform, transform_geom
 from rasterio.windows import Window
 from scipy import ndimage
@@ -91,7 +91,9 @@ def _scene(
     rows, cols = round(window.height / step), round(window.width / step)
     rgb = dataset.read([1, 2, 3], window=window, out_shape=(3, rows, cols), resampling=Resampling.average)
     valid = dataset.dataset_mask(window=window, out_shape=(rows, cols)) > 0
-    affine = dataset.window_transform(window) * Affine.scale(window.width / cols, window.height / rows)
+    fine = dataset.window_transform(window)
+    sx, sy = window.width / cols, window.height / rows
+    affine = Affine(fine.a * sx, fine.b * sy, fine.c, fine.d * sx, fine.e * sy, fine.f)
     scene = Scene(number, f"town:{name}", gsd_m, rgb, valid, affine, dataset.crs, frozenset(), ())
     lab = rgb2lab(rgb.transpose(1, 2, 0)).astype(np.float32)
     lab[..., 1:] -= _cast(lab, outlines, scene)
@@ -127,9 +129,8 @@ def _building(name: str, outline: object, scene: Scene, lab: NDArray[np.float32]
     core = inner if int(inner.sum()) > 20 else seen
     color = color_name(np.median(lab[core], axis=0), spread=float(lab[core].std(axis=0)[1:].max()))
     area_px = on_map.area / abs(scene.affine.a * scene.affine.e)
-    corner = scene.affine * (0, 0), scene.affine * (cols, rows)
-    whole = box(min(corner[0][0], corner[1][0]), min(corner[0][1], corner[1][1]), max(corner[0][0], corner[1][0]),
-                max(corner[0][1], corner[1][1])).contains(on_map)  # fmt: skip
+    x0, y0, x1, y1 = array_bounds(rows, cols, scene.affine)
+    whole = box(x0, y0, x1, y1).contains(on_map)
     obb = obb_of_mask(mask)
     mean = scene.rgb[:, seen].mean(axis=1)
     return SceneObject(
