@@ -15,6 +15,7 @@ import argparse
 import json
 import sys
 import time
+import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -110,7 +111,15 @@ def _towns(args: argparse.Namespace) -> Iterator[Scene]:
 def ask(pipeline: GroundingPipeline, scene: Scene, expression: SceneExpression, *, engine: str = "default") -> Answered:
     """Runs one expression through the pipeline and compares the answer with the truth."""
     start = time.perf_counter()
-    result = pipeline.ground(GroundingRequest(expression.text, engine=engine, outputs=("hbb",)), scene.tile)
+    request = GroundingRequest(expression.text, engine=engine, outputs=("hbb",))
+    try:
+        result = pipeline.ground(request, scene.tile)
+    except Exception as error:  # a crash is a wrong answer, listed among them; the rest is still asked
+        traceback.print_exc()
+        result = GroundingResult(expression.text, engine, "", notes=(f"crashed: {error!r}",))
+        has_crashed = True
+    else:
+        has_crashed = False
     seconds = time.perf_counter() - start
     boxes = answer_boxes(result, scene)
     truths = np.array([_xyxy(scene.object(i).hbb) for i in expression.target_ids]).reshape(-1, 4)
@@ -122,13 +131,13 @@ def ask(pipeline: GroundingPipeline, scene: Scene, expression: SceneExpression, 
         text=expression.text,
         kind=expression.kind,
         category=expression.category,
-        is_right=is_right,
+        is_right=is_right and not has_crashed,
         iou=iou,
         answers=len(boxes),
         score=max((d.score for d in result.detections), default=0.0),
         seconds=seconds,
         understood=result.understood,
-        why_empty=f"({empty.part}: {empty.message})" if empty is not None else "",
+        why_empty=f"({empty.part}: {empty.message})" if empty is not None else "; ".join(result.notes),
         targets=expression.target_ids,
         boxes=tuple(tuple(round(float(v), 1) for v in b) for b in boxes[:20]),  # type: ignore[misc]
     )
