@@ -110,9 +110,12 @@ class _Listener:
 
 
 def without_secrets(text: str) -> str:
-    """The text without the query strings of its addresses, where keys and passwords travel."""
-    text = re.sub(r"(https?://)[^/\s@]*@", r"\1", text)
-    return re.sub(r"(https?://[^\s?]*)\?[^\s]*", r"\1", text)
+    """The text without the query strings and user names of its addresses, where keys and passwords travel.
+
+    Addresses come percent-encoded too, in QGIS's own messages and URIs.
+    """
+    text = re.sub(r"(?i)(https?(?:://|%3A%2F%2F))[^/\s@]*?(?:@|%40)", r"\1", text)
+    return re.sub(r"(?i)(https?(?:://|%3A%2F%2F)[^\s?]*?)(?:\?|%3F)[^\s)]*", r"\1", text)
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from qgis.PyQt.QtCore import QSize
 
 from rsground_plugin.core.errors import BlankTile, TileCancelled
 from rsground_plugin.core.raster_tile import TileArea, TileRequest, render
+from rsground_plugin.core.tile_reader import without_secrets
 
 TOLERANCE_PX = 0.25
 
@@ -103,6 +104,20 @@ def test_a_service_that_cannot_be_reached_is_an_error_with_its_reason(web_map):
     web_map.close()
     with pytest.raises(BlankTile, match="refused"):
         render(request)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Tile request error (url: https://tiles.example.org/1/2/3.png?key=sesame)",
+        "url=https%3A%2F%2Ftiles.example.org%2F1.png%3Fkey%3Dsesame",
+        "https://user:sesame@tiles.example.org/1.png timed out",
+        "url=http%3A%2F%2Fme%3Asesame%40tiles.example.org%2F1.png",
+    ],
+)
+def test_messages_lose_their_secrets_and_keep_the_host(text):
+    assert "sesame" not in without_secrets(text)
+    assert "tiles.example.org" in without_secrets(text)
 
 
 def _every_second(code: int):

@@ -8,11 +8,11 @@ import time
 import uuid
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Callable
-from urllib.parse import parse_qs, quote, urlparse
+from urllib.parse import parse_qs, urlparse
 
 import numpy as np
 from osgeo import gdal
-from qgis.core import QgsRasterLayer
+from qgis.core import QgsDataSourceUri, QgsRasterLayer
 
 ORIGIN = 20037508.342789244
 #: The marker, in EPSG:3857, and its size in metres.
@@ -140,14 +140,17 @@ class WebMap:
 
     def xyz_layer(self) -> QgsRasterLayer:
         # A folder of its own for each layer: QGIS caches tiles by address.
-        url = quote(f"{self.url}/{uuid.uuid4().hex}/{{z}}/{{x}}/{{y}}.png?key=sesame", safe="")
-        return QgsRasterLayer(f"type=xyz&url={url}&zmin=0&zmax=18", "web", "wms")
+        url = f"{self.url}/{uuid.uuid4().hex}/{{z}}/{{x}}/{{y}}.png?key=sesame"
+        return self._layer({"type": "xyz", "url": url, "zmin": "0", "zmax": "18"})
 
     def wms_layer(self) -> QgsRasterLayer:
         self.answer = wms
-        url = quote(f"{self.url}/{uuid.uuid4().hex}?", safe="")
-        return QgsRasterLayer(
-            f"contextualWMSLegend=0&crs=EPSG:3857&dpiMode=7&format=image/png&layers=imagery&styles&url={url}",
-            "wms",
-            "wms",
-        )
+        url = f"{self.url}/{uuid.uuid4().hex}?"
+        return self._layer({"url": url, "layers": "imagery", "styles": "", "format": "image/png", "crs": "EPSG:3857"})
+
+    @staticmethod
+    def _layer(parameters: dict[str, str]) -> QgsRasterLayer:
+        uri = QgsDataSourceUri()
+        for key, value in parameters.items():
+            uri.setParam(key, value)
+        return QgsRasterLayer(bytes(uri.encodedUri()).decode(), "web", "wms")
