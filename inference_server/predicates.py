@@ -65,7 +65,11 @@ def compass_direction(frame: Frame, degrees: float) -> tuple[float, float]:
 
 def _towards(pairs: Pairs, direction: tuple[float, float], cone: tuple[float, float]) -> FloatArray:
     nearness = FAR + (1.0 - FAR) * np.exp(-pairs.gap / (FAR_SCALES * pairs.scale))
-    return np.asarray(fall(deviation(pairs.bearing, direction), *cone) * nearness * clear(pairs))
+    beside = fall(deviation(pairs.bearing, direction), *cone)
+    middle = fall(deviation(pairs.center_bearing, direction), *cone)
+    # a car by the lower end of a hall's left wall is left of the hall, and a little below it
+    share = 0.5 * pairs.compactness
+    return np.asarray(((1.0 - share) * beside + share * middle) * nearness * clear(pairs))
 
 
 def _screen_predicate(name: str) -> Predicate:
@@ -94,8 +98,8 @@ def next_to(pairs: Pairs, frame: Frame) -> FloatArray:
 
 
 def near(pairs: Pairs, frame: Frame) -> FloatArray:
-    """Gap up to 1.5 S, gone at 9 S; not in it."""
-    return np.asarray(fall(pairs.gap / pairs.scale, 1.5, 9.0) * clear(pairs))
+    """Gap up to one S, gone at 7 S; not in it."""
+    return np.asarray(fall(pairs.gap / pairs.scale, 1.0, 7.0) * clear(pairs))
 
 
 def far_from(pairs: Pairs, frame: Frame) -> FloatArray:

@@ -237,7 +237,10 @@ class _Resolver:
         weights = _anchor_weights(anchors)
         if relation.predicate not in TO_ITSELF:
             same = _same(state, pairs, anchors)
-            grades = np.where(same, 1.0 if relation.predicate in TO_ALL else 0.0, grades)
+            # the lorry is no vehicle that is "not near the lorry"; but a car may stand away from the cars
+            is_other = all(anchor.category != state.phrase.category for anchor in relation.anchors)
+            alike = 1.0 if relation.predicate in TO_ALL or (relation.negated and is_other) else 0.0
+            grades = np.where(same, alike, grades)
         if relation.predicate in TO_ALL:
             counted = np.where(weights[None, :] >= 0.5 * weights.max(), grades, 1.0)
             column = counted.argmin(axis=1)

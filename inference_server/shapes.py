@@ -21,6 +21,8 @@ Geometries = NDArray[Any]
 SIMPLIFY = 0.04
 #: Gaps are exact up to so many times the scale of a pair; beyond, the gap of the boxes will do.
 EXACT_GAP_SCALES = 12.0
+#: The scale of a pair is at most so many times the smaller thickness.
+MAX_SCALE = 2.0
 
 
 def fall(value: FloatArray, full: float | FloatArray, zero: float | FloatArray) -> FloatArray:
@@ -144,8 +146,10 @@ class Pairs:
 
     @cached_property
     def scale(self) -> FloatArray:
-        """Geometric mean of both thicknesses: near for cars is less than near for halls."""
-        return np.asarray(np.sqrt(self.targets.thickness[:, None] * self.anchors.thickness[None, :]))
+        """Geometric mean of both thicknesses, at most twice the smaller: near for cars is less than near for
+        halls, and a large lake makes no distant car near."""
+        a, b = self.targets.thickness[:, None], self.anchors.thickness[None, :]
+        return np.asarray(np.minimum(np.sqrt(a * b), MAX_SCALE * np.minimum(a, b)))
 
     @cached_property
     def box_gap(self) -> FloatArray:
@@ -208,6 +212,19 @@ class Pairs:
             points = self.anchors.points()[j]
             vectors[i, j] = _line_vectors(points, self.targets.geometries[i])
         return vectors
+
+    @cached_property
+    def center_bearing(self) -> FloatArray:
+        """(n, m, 2) from the anchor's centroid to the target's."""
+        return np.asarray(self.targets.centers[:, None, :] - self.anchors.centers[None, :, :])
+
+    @cached_property
+    def compactness(self) -> FloatArray:
+        """1 when the larger of the two is compact, so that its middle says where it is; 0 for a road."""
+        ratio_t = self.targets.thickness / np.maximum(self.targets.diameters, 1e-6)
+        ratio_a = self.anchors.thickness / np.maximum(self.anchors.diameters, 1e-6)
+        larger_t = self.targets.diameters[:, None] > self.anchors.diameters[None, :]
+        return rise(np.where(larger_t, ratio_t[:, None], ratio_a[None, :]), 0.25, 0.4)
 
     @cached_property
     def crossing_angle(self) -> FloatArray:
