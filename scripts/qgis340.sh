@@ -10,7 +10,7 @@ set -eu
 
 chroot_dir=${RSGROUND_TRIXIE:-/var/tmp/rsground-trixie}
 repository=$(cd "$(dirname "$0")/.." && pwd)
-packages="python3-qgis qgis-providers qgis-common python3-gdal python3-numpy python3-pytest python3-hypothesis xvfb xauth"
+packages="python3-qgis qgis-providers qgis-common python3-gdal python3-numpy python3-pytest python3-hypothesis python3-venv xvfb xauth"
 
 configured_mirror() {
     sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb  *\(\[[^]]*\] *\)\{0,1\}\([^ ]*\) .*/\2/p' \
@@ -23,7 +23,7 @@ say() { printf 'qgis340: %s\n' "$*" >&2; }
 [ "$(id -u)" = 0 ] || { say "needs root, for chroot and bind mounts"; exit 1; }
 command -v debootstrap >/dev/null || { say "needs debootstrap: apt-get install debootstrap"; exit 1; }
 
-if [ ! -e "$chroot_dir/.complete" ]; then
+if [ ! -e "$chroot_dir/.debootstrapped" ]; then
     mirror=${RSGROUND_MIRROR:-$(configured_mirror)}
     mirror=${mirror:-http://deb.debian.org/debian}
     say "making a Debian trixie in $chroot_dir from $mirror"
@@ -34,17 +34,20 @@ if [ ! -e "$chroot_dir/.complete" ]; then
         { tail -n 20 "$chroot_dir.log" >&2; exit 1; }
     printf 'APT::Install-Recommends "false";\nAcquire::Languages "none";\nDpkg::Options:: "--force-unsafe-io";\n' \
         >"$chroot_dir/etc/apt/apt.conf.d/90rsground"
-    # The machine's way out (proxies, certificates) is the chroot's too.
+    touch "$chroot_dir/.debootstrapped"
+fi
+if [ "$(cat "$chroot_dir/.packages" 2>/dev/null)" != "$packages" ]; then
+    say "installing QGIS and what its tests need"
     cp /etc/resolv.conf "$chroot_dir/etc/resolv.conf" 2>/dev/null || true
-    say "installing QGIS"
-    # shellcheck disable=SC2086 # the packages are words
+    # shellcheck disable=SC2016,SC2086 # expanded by the inner shell; the packages are words
     unshare --mount sh -eu -c '
         mount -t proc proc "$0/proc"
-        DEBIAN_FRONTEND=noninteractive chroot "$0" apt-get update
-        DEBIAN_FRONTEND=noninteractive chroot "$0" apt-get install -y "$@"
+        export DEBIAN_FRONTEND=noninteractive
+        chroot "$0" apt-get update
+        chroot "$0" apt-get install -y "$@"
         chroot "$0" apt-get clean' "$chroot_dir" $packages >>"$chroot_dir.log" 2>&1 ||
         { tail -n 20 "$chroot_dir.log" >&2; exit 1; }
-    touch "$chroot_dir/.complete"
+    printf '%s\n' "$packages" >"$chroot_dir/.packages"
 fi
 
 # A copy, so that caches and compiled files of another Python never come into the working tree.
