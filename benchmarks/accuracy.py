@@ -32,6 +32,7 @@ from inference_server.evaluation.town_expressions import town_scenes  # noqa: E4
 from inference_server.geometry import HBB, iou_hbb  # noqa: E402
 from inference_server.models.registry import Registry  # noqa: E402
 from inference_server.pipeline import GroundingPipeline  # noqa: E402
+from inference_server.raster import RasterTile  # noqa: E402
 from rsground_plugin.protocol import GroundingRequest, GroundingResult  # noqa: E402
 
 IOU = 0.5
@@ -143,7 +144,7 @@ def ask(pipeline: GroundingPipeline, scene: Scene, expression: SceneExpression, 
     )
 
 
-def answer_boxes(result: GroundingResult, scene: Scene) -> np.ndarray:
+def answer_boxes(result: GroundingResult, tile: Scene | RasterTile) -> np.ndarray:
     """(n, 4) boxes in pixels, best first: x_min, y_min, x_max, y_max."""
     found = sorted(result.detections, key=lambda d: -d.score)
     boxes = []
@@ -151,7 +152,7 @@ def answer_boxes(result: GroundingResult, scene: Scene) -> np.ndarray:
         if detection.hbb is None:
             continue
         ring = np.array(detection.hbb)
-        rows, cols = rowcol(scene.affine, ring[:, 0], ring[:, 1], op=float)
+        rows, cols = rowcol(tile.affine, ring[:, 0], ring[:, 1], op=float)
         boxes.append((min(cols), min(rows), max(cols), max(rows)))
     return np.array(boxes).reshape(-1, 4)
 

@@ -102,7 +102,7 @@ def _roof(
 
 
 def _wear(canvas: Canvas, patch: Patch, *, strength: float) -> Floats:
-    return canvas.texture(patch, (0.25, 0.9, 3.5, 12.0), (0.05 * strength, 0.04 * strength, 0.045 * strength, 0.03))
+    return canvas.texture(patch, (0.25, 0.9, 3.5, 12.0), (0.022 * strength, 0.025 * strength, 0.035 * strength, 0.03))
 
 
 def _pitched(

@@ -61,6 +61,7 @@ _SHARES = {
     "shape": 3,
     "negation": 2,
     "closest": 2,
+    "negative": 3,
 }
 #: How many targets are tried before a kind is passed over; rare kinds look harder.
 _TRIES = {"size": 30, "shape": 60, "negation": 25, "position": 20, "color": 20, "order": 20}

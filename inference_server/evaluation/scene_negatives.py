@@ -60,6 +60,8 @@ def _absent_class(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
     alike = LOOKALIKES.get(category, frozenset()) | UNIONS.get(category, frozenset()) | {category}
     if category == "pool":
         alike |= {"water"}
+    if category in ("parking lot", "runway") and facts.scene.theme in ("industrial", "harbour", "airport", "sports"):
+        return "", ""  # bare yards there look like it
     # What is cut at the border or nearly hidden counts as there.
     if alike & facts.categories or alike & facts.scene.background:
         return "", ""

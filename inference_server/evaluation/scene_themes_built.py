@@ -73,7 +73,7 @@ def residential(site: Site) -> frozenset[str]:
         park_along(site, road, chance=0.05 + 0.18 * site.crowding)
         drive_traffic(site, road, spacing_m=120, heavy=0.08)
     plant_trees(site, float(rng.uniform(6, 40)))
-    return frozenset({"grass", "field"}) if ground == "grass" else frozenset({"field", "grass"})
+    return frozenset({"grass", "field"})
 
 
 def urban(site: Site) -> frozenset[str]:
@@ -113,7 +113,7 @@ def urban(site: Site) -> frozenset[str]:
         if rng.random() < 0.6:
             plant_row(site, road, spacing_m=11, offset_m=2.4)
     plant_trees(site, float(rng.uniform(2, 12)), clumps=0.2)
-    return frozenset({"field"})
+    return frozenset({"field", "grass"})
 
 
 def _blocks(site: Site, road: Road) -> None:
@@ -234,7 +234,7 @@ def harbour(site: Site) -> frozenset[str]:
     for road in site.roads:
         drive_traffic(site, road, spacing_m=60, heavy=0.4)
     plant_trees(site, 2)
-    return frozenset({"field"})
+    return frozenset({"field", "grass"})
 
 
 def _moored(site: Site, basin: Polygon, water: int, quay: float, tilt: float, top: bool, turn: float) -> None:
