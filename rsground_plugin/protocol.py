@@ -28,9 +28,9 @@ from typing import Any, Dict, Mapping, Optional, Tuple, Union
 PROTOCOL_VERSION = 1
 
 #: Environment variable in which the parent passes the token to the server it starts.
-TOKEN_VARIABLE = "RSGROUND_TOKEN"  # noqa: S105  # nosec B105 - the variable's name, not a secret
+TOKEN_VARIABLE = "RSGROUND_TOKEN"  # the variable's name, not a secret  # noqa: S105  # nosec B105
 #: Request header that carries the token.
-TOKEN_HEADER = "Authorization"  # noqa: S105  # nosec B105 - the header's name
+TOKEN_HEADER = "Authorization"  # the header's name  # noqa: S105  # nosec B105
 
 MAX_EXPRESSION_CHARS = 2000
 MAX_BODY_BYTES = 512 * 1024 * 1024

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import subprocess  # nosec B404 - a fixed argument list, never a shell; see start_child
+import subprocess  # a fixed argument list, never a shell; see start_child  # nosec B404
 import sys
 import threading
 from pathlib import Path
@@ -86,7 +86,7 @@ def start_child(
         OSError: the program is missing or may not be run.
     """
     flags = {"creationflags": 0x08000000} if IS_WINDOWS else {}  # CREATE_NO_WINDOW
-    child = subprocess.Popen(  # noqa: S603  # nosec B603 - a list, no shell, the user's own Python
+    child = subprocess.Popen(  # a list, no shell, the user's own Python  # noqa: S603  # nosec B603
         list(arguments),
         stdin=stdin,
         stdout=subprocess.PIPE,

@@ -14,7 +14,7 @@ import json
 import os
 import re
 import shutil
-import subprocess  # nosec B404 - see child_process.start_child
+import subprocess  # see child_process.start_child  # nosec B404
 import time
 from dataclasses import dataclass
 from pathlib import Path

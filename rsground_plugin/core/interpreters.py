@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import subprocess  # nosec B404 - see child_process.start_child
+import subprocess  # see child_process.start_child  # nosec B404
 import sys
 from dataclasses import dataclass
 from pathlib import Path

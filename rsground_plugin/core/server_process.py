@@ -13,7 +13,7 @@ from __future__ import annotations
 import collections
 import json
 import secrets
-import subprocess  # nosec B404 - for the type only
+import subprocess  # for the type only  # nosec B404
 import threading
 import time
 import urllib.parse

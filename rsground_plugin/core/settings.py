@@ -17,7 +17,7 @@ from qgis.PyQt.QtCore import QStandardPaths
 from ..protocol import OUTPUT_KINDS, TOKEN_VARIABLE
 
 _PREFIX = "rsground/"
-_TOKEN_KEY = "rsground/server_token"  # noqa: S105  # nosec B105 - a setting's name, not a secret
+_TOKEN_KEY = "rsground/server_token"  # a setting's name, not a secret  # noqa: S105  # nosec B105
 
 #: Developer's shortcut: this interpreter runs the server, no environment is made.
 INTERPRETER_VARIABLE = "RSGROUND_PYTHON"

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 import logging
-import subprocess  # nosec B404 - for the type only
+import subprocess  # for the type only  # nosec B404
 from typing import Optional
 
 _LOG = logging.getLogger(__name__)

@@ -72,6 +72,10 @@ class SetupCard(QFrame):
         self._title.setText(why)
         self.show()
 
+    def title(self) -> str:
+        """Why an environment is needed."""
+        return self._title.text()
+
     def start(self) -> None:
         """Begins to make the environment."""
         task = EnvironmentTask(
