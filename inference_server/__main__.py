@@ -112,7 +112,7 @@ def _ground(options: argparse.Namespace) -> int:
     from inference_server.models.registry import Registry
     from inference_server.pipeline import GroundingPipeline
     from inference_server.raster import read_window
-    from inference_server.vectors import Provenance, format_of, write_result
+    from inference_server.vectors import Provenance, target_of, write_result
 
     request = GroundingRequest.from_dict(
         {
@@ -124,7 +124,7 @@ def _ground(options: argparse.Namespace) -> int:
     )
     if options.max_pixels < 1:
         return _complain(f"--max-pixels: expected at least 1, got {options.max_pixels}", USAGE)
-    file_format = format_of(options.output, options.format) if options.output else ""
+    output, file_format = target_of(options.output, options.format) if options.output else (None, "")
     try:
         tile = read_window(options.raster, options.extent, extent_crs=options.extent_crs, max_pixels=options.max_pixels)
     except EmptyTile as error:
@@ -133,13 +133,13 @@ def _ground(options: argparse.Namespace) -> int:
         return _complain(str(error), USAGE if error.field == "extent" else FAULT)
     result = GroundingPipeline(Registry()).ground(request, tile)
     written = []
-    if options.output and result.detections:
+    if output is not None and result.detections:
         corners = [
             tile.affine * corner for corner in ((0, 0), (tile.width, 0), (0, tile.height), (tile.width, tile.height))
         ]
         xs, ys = zip(*corners, strict=True)
         provenance = Provenance(str(options.raster), (min(xs), min(ys), max(xs), max(ys)))
-        written = write_result(result, options.output, provenance, file_format=file_format)
+        written = write_result(result, output, provenance, file_format=file_format)
     if options.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:

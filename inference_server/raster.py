@@ -13,7 +13,7 @@ import rasterio
 from numpy.typing import NDArray
 from rasterio.crs import CRS
 from rasterio.enums import Resampling
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import CRSError, NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader, MemoryFile
 from rasterio.transform import Affine, from_gcps
 from rasterio.warp import transform_bounds
@@ -177,7 +177,12 @@ def _in_crs(extent: Sequence[float], extent_crs: str | None, crs: CRS | None) ->
         return extent
     if crs is None:
         raise InvalidTile("The raster has no CRS: give the extent in its own coordinates.", field="extent")
-    source = CRS.from_user_input(extent_crs)
+    try:
+        source = CRS.from_user_input(extent_crs)
+    except CRSError as error:
+        raise InvalidTile(
+            f"extent CRS: expected one such as EPSG:4326, got {extent_crs!r}: {error}", field="extent"
+        ) from error
     return extent if source == crs else transform_bounds(source, crs, *extent, densify_pts=21)
 
 

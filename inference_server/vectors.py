@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import glob
 import os
+import warnings
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,12 +35,18 @@ class Provenance:
     extent: tuple[float, float, float, float]
 
 
-def format_of(path: Path, given: str | None) -> str:
-    """The format given, or the one of the file's suffix. Raises CannotWrite when there is neither."""
-    found = given or _SUFFIXES.get(path.suffix.lower())
-    if found is None:
+def target_of(path: Path, given: str | None) -> tuple[Path, str]:
+    """The file to write and its format: the one given, or the one of the file's suffix.
+
+    A name without a suffix of its format gets one. Raises CannotWrite when neither tells the format.
+    """
+    by_suffix = _SUFFIXES.get(path.suffix.lower())
+    file_format = given or by_suffix
+    if file_format is None:
         raise CannotWrite(f"{path}: expected a name that ends in {', '.join(_SUFFIXES)}, or --format.")
-    return found
+    if by_suffix != file_format:
+        path = path.with_name(f"{path.name}.{file_format}")
+    return path, file_format
 
 
 def write_result(result: GroundingResult, path: Path, provenance: Provenance, *, file_format: str) -> list[Path]:
@@ -65,12 +73,13 @@ def write_result(result: GroundingResult, path: Path, provenance: Provenance, *,
         for target in dict.fromkeys(targets.values()):
             # Beside the target first: a fault in the middle leaves the old file as it was.
             unfinished = target.with_name(f".unfinished-{target.name}")
-            _remove(unfinished)
+            for part in _parts(unfinished):
+                part.unlink()
             for kind in (kind for kind in kinds if targets[kind] == target):
                 _write_layer(
                     result, kind, unfinished, fields, file_format=file_format, layer=_layer(kind, target, file_format)
                 )
-            for part in unfinished.parent.glob(f"{unfinished.stem}.*"):
+            for part in _parts(unfinished):
                 os.replace(part, target.with_suffix(part.suffix))
     except (DataSourceError, RuntimeError, OSError) as error:
         raise CannotWrite(f"{path} cannot be written: {error}") from error
@@ -81,9 +90,9 @@ def _layer(kind: str, target: Path, file_format: str) -> str:
     return LAYERS[kind] if file_format != "shp" else target.stem
 
 
-def _remove(path: Path) -> None:
-    for part in path.parent.glob(f"{path.stem}.*"):
-        part.unlink()
+def _parts(path: Path) -> list[Path]:
+    """The files of a data set: a Shapefile has several, which differ in their suffix."""
+    return list(path.parent.glob(f"{glob.escape(path.stem)}.*"))
 
 
 def _write_layer(
@@ -93,19 +102,22 @@ def _write_layer(
     data = {name: values[rows] for name, values in fields.items()}
     if file_format == "shp":
         data = {_SHORT_NAMES.get(name, name): values for name, values in data.items()}
-    pyogrio.raw.write(
-        str(path),
-        geometry=np.array([shapely.to_wkb(_geometry(result.detections[i], kind)) for i in rows], dtype=object),
-        field_data=list(data.values()),
-        fields=np.array(list(data), dtype=object),
-        layer=layer,
-        driver=_DRIVERS[file_format],
-        geometry_type="MultiPolygon" if kind == "mask" else "Polygon",
-        crs=result.crs,
-        encoding="UTF-8",
-        append=path.exists(),
-        layer_options={"RFC7946": "YES"} if file_format == "geojson" and result.crs is not None else {},
-    )
+    with warnings.catch_warnings():
+        # Results of an image without a place are in its pixels, and that is known.
+        warnings.filterwarnings("ignore", "'crs' was not provided", UserWarning)
+        pyogrio.raw.write(
+            str(path),
+            geometry=np.array([shapely.to_wkb(_geometry(result.detections[i], kind)) for i in rows], dtype=object),
+            field_data=list(data.values()),
+            fields=np.array(list(data), dtype=object),
+            layer=layer,
+            driver=_DRIVERS[file_format],
+            geometry_type="MultiPolygon" if kind == "mask" else "Polygon",
+            crs=result.crs,
+            encoding="UTF-8",
+            append=path.exists(),
+            layer_options={"RFC7946": "YES"} if file_format == "geojson" and result.crs is not None else {},
+        )
 
 
 def _geometry(detection: Detection, kind: str) -> Polygon | MultiPolygon:
