@@ -155,6 +155,11 @@ def measure_grades(shapes: Shapes, measure: Measure, gsd_m: float) -> FloatArray
     return grade
 
 
+def reality(scores: FloatArray) -> FloatArray:
+    """(n,) how surely each candidate is one at all: 0.02 up to DOUBTED of the best score, 0.98 from TRUSTED on."""
+    return np.asarray(0.02 + 0.96 * rise(scores / max(float(scores.max(initial=0.0)), 1e-9), DOUBTED, TRUSTED))
+
+
 def order_values(
     shapes: Shapes, candidates: Sequence[Candidate], order: Order, frame: Frame, scores: FloatArray
 ) -> tuple[FloatArray, float] | None:
@@ -205,7 +210,7 @@ def rank_grades(values: FloatArray, noise: float, scores: FloatArray, rank: int,
     n = len(values)
     if rank < 0:
         values, rank = -values, -rank
-    real = 0.02 + 0.96 * rise(scores / max(float(scores.max(initial=0.0)), 1e-9), DOUBTED, TRUSTED)
+    real = reality(scores)
     before = ndtr((values[:, None] - values[None, :]) / (noise * math.sqrt(2.0))) * real[None, :]
     np.fill_diagonal(before, 0.0)
     counts = np.zeros((n, rank + 1))

@@ -68,7 +68,7 @@ def _towards(pairs: Pairs, direction: tuple[float, float], cone: tuple[float, fl
     beside = fall(deviation(pairs.bearing, direction), *cone)
     middle = fall(deviation(pairs.center_bearing, direction), *cone)
     # a car by the lower end of a hall's left wall is left of the hall, and a little below it
-    share = 0.5 * pairs.compactness
+    share = pairs.compactness * (0.5 + 0.35 * pairs.likeness)
     return np.asarray(((1.0 - share) * beside + share * middle) * nearness * clear(pairs))
 
 
@@ -348,6 +348,8 @@ PREDICATES: dict[str, Predicate] = {
 TO_THE_WHOLE = frozenset(
     ("on", "in", "at", "around", "surrounded_by", "along", "crossing", "part_of", "at_edge_of", "at_center_of")
 )
+#: Of these the negation means "away from": it does not hold for what lies in the anchor either.
+CLOSE = frozenset(("near", "next_to", "touching", "along", "facing", "in_front_of", "behind"))
 #: A thing may bear these to a shape that covers the same place.
 TO_ITSELF = frozenset(("part_of", "same_as"))
 #: These ask all anchors, not some.

@@ -2,8 +2,9 @@
 
 Every part of a phrase gives each candidate a grade in [0, 1]. A candidate stays while each grade is at
 least ``FLOOR``; its final score is the engine's score times its grades, a relation's grade being that of
-the best anchor, weighed by the anchor's score (``_anchor_weights``). So the score grows with the engine's
-and with every grade, and lies in [0, 1]. Then the order ranks what is left, and the number cuts it off.
+the best anchor, weighed by that anchor's score against the best one's (``_anchor_weights``), and times the
+square root of the best anchor's score. So the score grows with the engine's and with every grade, and lies
+in [0, 1]. Then the order ranks what is left, and the number cuts it off.
 When a part leaves nothing, the answer says which.
 
     relation_terms   Candidate, Found, Frame, Resolved, Resolution
@@ -30,9 +31,10 @@ from inference_server.placing import (
     orientation_grades,
     position_grades,
     rank_grades,
+    reality,
     size_grades,
 )
-from inference_server.predicates import PREDICATES, TO_ALL, TO_ITSELF, TO_THE_WHOLE, between
+from inference_server.predicates import CLOSE, PREDICATES, TO_ALL, TO_ITSELF, TO_THE_WHOLE, between
 from inference_server.relation_terms import Candidate, Found, Frame, Resolution, Resolved
 from inference_server.shapes import BoolArray, FloatArray, Pairs, Shapes, fall, rise
 from rsground_plugin.protocol import EmptyReason
@@ -166,7 +168,8 @@ class _Resolver:
             raise _Failed(found.failed_part or "target", _name(phrase), message)
         engine = np.clip(np.array([c.score for c in candidates], dtype=float), 0.0, 1.0)
         alive = np.ones(len(candidates), dtype=bool)
-        if phrase.positions or phrase.relations or phrase.measures:
+        is_sized = any(a.kind in ("size", "orientation") for a in phrase.attributes)
+        if phrase.positions or phrase.relations or phrase.measures or is_sized:
             alive = engine >= WEAK * engine.max()
         shapes = Shapes([c.polygon for c in candidates])
         return _State(phrase, candidates, shapes, engine, np.ones(len(candidates)), alive, [[] for _ in candidates], [])
@@ -175,7 +178,7 @@ class _Resolver:
         phrase, frame = state.phrase, self._frame
         for attribute in phrase.attributes:
             if attribute.kind == "size":
-                grades = size_grades(state.shapes, attribute, state.engine)
+                grades = size_grades(state.shapes, attribute, reality(state.engine))
                 words = ("not " if attribute.negated else "") + attribute.text
                 message = f"Found {_count(state)}, but none that is {words}."
                 state.apply(grades, "attribute", words, message, floor=SIZE_FLOOR)
@@ -216,8 +219,10 @@ class _Resolver:
             anchors = [item for answer in found for item in answer.items]
             counts = [a.number.count for a in relation.anchors if a.number.kind == "count" and a.number.count]
             grades, best = self._to_anchors(state, relation, anchors, counts[0] if counts else 1)
+        # a relation is not less true because its anchor is hard to see, but the answer is less sure
+        strength = float(np.sqrt(max(item.score for answer in found for item in answer.items)))
         if relation.negated:
-            grades = 1.0 - grades
+            grades, strength = 1.0 - strength * grades, 1.0
         else:
             for i, witnesses in enumerate(best):
                 state.witnesses[i] += witnesses
@@ -225,6 +230,7 @@ class _Resolver:
             f"Found {_count(state)} and {_anchor_count(relation, found)}, but no {state.phrase.category or 'match'}"
         )
         state.apply(grades, "relation", relation.text, f"{message} {'not ' * relation.negated}{relation.text}.")
+        state.grades = state.grades * strength
 
     def _to_anchors(
         self, state: _State, relation: Relation, anchors: list[_Item], count: int
@@ -235,6 +241,8 @@ class _Resolver:
         pairs = Pairs(state.shapes, shapes)
         grades = self._predicate(state, relation, pairs, anchors)
         weights = _anchor_weights(anchors)
+        if relation.negated and relation.predicate in CLOSE:
+            grades = np.maximum(grades, rise(pairs.covered, 0.1, 0.5))  # what is on the road is not away from it
         if relation.predicate not in TO_ITSELF:
             same = _same(state, pairs, anchors)
             # the lorry is no vehicle that is "not near the lorry"; but a car may stand away from the cars
@@ -407,11 +415,10 @@ class _Resolver:
 
 
 def _anchor_weights(anchors: list[_Item]) -> FloatArray:
-    """(m,) weights in (0, 1]: the best anchor counts by the square root of its score, the others by their
-    share of it besides; a relation is not less true because its anchor is hard to see."""
+    """(m,) weights in (0, 1] by the share of the best anchor's score: from 0.7 of it on fully."""
     scores = np.array([item.score for item in anchors], dtype=float)
     best = max(float(scores.max(initial=0.0)), 1e-9)
-    return np.asarray(np.sqrt(best) * rise(scores / best, -0.2, 0.7))
+    return rise(scores / best, -0.2, 0.7)
 
 
 def _same(state: _State, pairs: Pairs, anchors: list[_Item]) -> BoolArray:

@@ -220,11 +220,16 @@ class Pairs:
 
     @cached_property
     def compactness(self) -> FloatArray:
-        """1 when the larger of the two is compact, so that its middle says where it is; 0 for a road."""
-        ratio_t = self.targets.thickness / np.maximum(self.targets.diameters, 1e-6)
-        ratio_a = self.anchors.thickness / np.maximum(self.anchors.diameters, 1e-6)
-        larger_t = self.targets.diameters[:, None] > self.anchors.diameters[None, :]
-        return rise(np.where(larger_t, ratio_t[:, None], ratio_a[None, :]), 0.25, 0.4)
+        """How well the anchor's middle says where it is: 1 for compact and for smaller ones, 0 for a long road."""
+        ratio = self.anchors.thickness / np.maximum(self.anchors.diameters, 1e-6)
+        is_larger = self.anchors.diameters[None, :] > self.targets.diameters[:, None]
+        return np.where(is_larger, rise(ratio, 0.25, 0.4)[None, :], 1.0)
+
+    @cached_property
+    def likeness(self) -> FloatArray:
+        """Smaller over larger diameter, 1 for two of a size."""
+        t, a = self.targets.diameters[:, None], self.anchors.diameters[None, :]
+        return np.asarray(np.minimum(t, a) / np.maximum(np.maximum(t, a), 1e-6))
 
     @cached_property
     def crossing_angle(self) -> FloatArray:
