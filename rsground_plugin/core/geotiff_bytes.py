@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any, Optional, Tuple
 
+import numpy as np
 from osgeo import gdal, osr
 from qgis.core import QgsCoordinateReferenceSystem
 
@@ -35,9 +36,10 @@ def encode(rgba: Any, geotransform: Tuple[float, ...], crs: QgsCoordinateReferen
 
 
 def _write(path: str, rgba: Any, geotransform: Tuple[float, ...], reference: Optional[osr.SpatialReference]) -> None:
+    rgba = np.ascontiguousarray(rgba)
     height, width = rgba.shape[:2]
     # Uncompressed: it only travels over loopback, and compressing costs more than sending.
-    options = ["INTERLEAVE=PIXEL", "PHOTOMETRIC=RGB", "ALPHA=NON-PREMULTIPLIED", "BIGTIFF=IF_SAFER"]
+    options = ["INTERLEAVE=PIXEL", "PHOTOMETRIC=RGB", "ALPHA=NON-PREMULTIPLIED", "BIGTIFF=IF_SAFER", "BLOCKYSIZE=64"]
     dataset = gdal.GetDriverByName("GTiff").Create(path, width, height, 4, gdal.GDT_Byte, options)
     if dataset is None:
         raise TileError(f"GDAL could not make a GeoTIFF of {width} x {height} pixels: {gdal.GetLastErrorMsg()}")
@@ -52,7 +54,7 @@ def _write(path: str, rgba: Any, geotransform: Tuple[float, ...], reference: Opt
             first,
             width,
             rows.shape[0],
-            rows.tobytes(),
+            memoryview(rows),
             band_list=[1, 2, 3, 4],
             buf_pixel_space=4,
             buf_line_space=4 * width,

@@ -128,6 +128,7 @@ class LayerSnapshot:
         has_size: the layer has its own pixels (files); a web layer has none.
         alpha_band: the band that the renderer used as alpha, or 0: it is read on its own.
         is_classes: colours stand for classes (a palette): they must not be mixed.
+        levels: decimations that the source holds as overviews, its full resolution included.
     """
 
     pipe: QgsRasterPipe
@@ -135,6 +136,7 @@ class LayerSnapshot:
     has_size: bool
     alpha_band: int
     is_classes: bool
+    levels: Tuple[int, ...] = (1,)
 
     @classmethod
     def of(cls, layer: QgsRasterLayer) -> LayerSnapshot:
@@ -162,7 +164,12 @@ class LayerSnapshot:
         if hasattr(layer, "resamplingStage"):
             pipe.setResamplingStage(layer.resamplingStage())
         is_classes = renderer.type() == "paletted"
-        return cls(pipe, provider, provider.xSize() > 0 and provider.ySize() > 0, alpha_band, is_classes)
+        has_size = source.xSize() > 0 and source.ySize() > 0
+        # Asked of the layer's own provider: a clone opens its file at the first read only.
+        built = (
+            [p.getLevel() for p in source.buildPyramidList() if p.getExists() and p.getLevel() > 1] if has_size else []
+        )
+        return cls(pipe, provider, has_size, alpha_band, is_classes, (1, *sorted(built)))
 
     def native_grid(self, step: float) -> Optional[NativeGrid]:
         """The layer's own pixels, or for a web layer the pixels of the zoom level nearest to ``step``; or None."""
@@ -176,18 +183,13 @@ class LayerSnapshot:
                 extent.height() / height,
                 width,
                 height,
-                self._levels(),
+                self.levels,
             )
         resolutions = [r for r in self.provider.nativeResolutions() if r > 0]
         if not resolutions:
             return None
         nearest = min(resolutions, key=lambda r: abs(r - step))
         return NativeGrid(extent.xMinimum(), extent.yMaximum(), nearest, nearest)
-
-    def _levels(self) -> Tuple[int, ...]:
-        """Decimations that the source holds, its full resolution included."""
-        built = [p.getLevel() for p in self.provider.buildPyramidList() if p.getExists() and p.getLevel() > 1]
-        return (1, *sorted(built))
 
     def read(
         self, window: ReadWindow, feedback: QgsRasterBlockFeedback, progress: Optional[QgsFeedback] = None
@@ -289,12 +291,14 @@ def _block_values(block: Any) -> Optional[Any]:
 
 def _image_to_rgba(image: QImage) -> Any:
     """(row, col, 4) uint8, colours not premultiplied, alpha 255 wherever anything is shown."""
-    if image.format() != QImage.Format.Format_ARGB32:
-        image = image.convertToFormat(QImage.Format.Format_ARGB32)
+    image = image.convertToFormat(QImage.Format.Format_RGBA8888)
     bits = image.constBits()
     bits.setsize(image.sizeInBytes())
-    bgra = np.frombuffer(bits, np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width()]
-    rgba = np.empty((image.height(), image.width(), 4), np.uint8)
-    rgba[..., 0], rgba[..., 1], rgba[..., 2] = bgra[..., 2], bgra[..., 1], bgra[..., 0]
-    np.multiply(bgra[..., 3] > 0, np.uint8(255), out=rgba[..., 3])
+    # A copy: the bits are gone with the image.
+    rgba = (
+        np.frombuffer(bits, np.uint8).reshape(image.height(), image.bytesPerLine() // 4, 4)[:, : image.width()].copy()
+    )
+    alpha = rgba[..., 3]
+    if not (alpha == 255).all():
+        np.multiply(alpha > 0, np.uint8(255), out=alpha)
     return rgba
