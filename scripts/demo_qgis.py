@@ -11,7 +11,7 @@ import time
 import traceback
 from pathlib import Path
 
-from qgis.core import QgsProject, QgsRasterLayer
+from qgis.core import QgsLayerTreeLayer, QgsProject, QgsRasterLayer
 from qgis.PyQt.QtCore import QEventLoop, Qt, QTimer
 from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QDockWidget, QToolBar
@@ -81,6 +81,8 @@ def run():
         raise RuntimeError(f"no result: {outcome}\n{getattr(outcome, 'details', '')}")
     if outcome.written is not None:
         shutil.copyfile(outcome.written.path, FOLDER / "results.gpkg")
+    for node in QgsProject.instance().layerTreeRoot().children():
+        node.setExpanded(not isinstance(node, QgsLayerTreeLayer))  # the result's layers, not the bands
     wait(500)
     wait_until(lambda: not canvas.isDrawing(), 30, "the map with the result")
     wait(800)

@@ -20,9 +20,11 @@ from shapely.geometry.base import BaseGeometry
 
 from inference_server.evaluation.scenes import generate, write_geotiff, write_truth
 
-SEED, THEME, SIZE_PX, GSD_M = 7, "industrial", (768, 1152), 0.3
-EXPRESSION = "the storage tanks east of the yellow bus"
-TARGETS = ("tank-1", "tank-2", "tank-3")
+SEED, THEME, SIZE_PX, GSD_M = 3, "airport", (900, 980), 0.3
+EXPRESSION = "the white airplane between the red airplane and the blue airplane"
+#: Colours of the scene's airplanes from left to right, and which of them the expression names.
+AIRPLANES = ("white", "red", "white", "blue")
+TARGET = 2
 MIN_IOU = 0.5
 
 
@@ -30,12 +32,13 @@ def make(folder: Path) -> None:
     """Writes the scene, its truth and the question."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = generate(SEED, size_px=SIZE_PX, gsd_m=GSD_M, theme=THEME)
-    known = {item.id for item in scene.objects}
-    if not set(TARGETS) <= known:
-        raise SystemExit(f"the scene generator has changed: {TARGETS} are not in scene {SEED} of theme {THEME}")
+    airplanes = sorted((o for o in scene.objects if o.category == "airplane"), key=lambda o: o.center[0])
+    if tuple(o.color for o in airplanes) != AIRPLANES:
+        came = ", ".join(o.color for o in airplanes)
+        raise SystemExit(f"the scene generator has changed: expected airplanes {', '.join(AIRPLANES)}, got {came}")
     write_geotiff(scene, folder / "scene.tif")
     write_truth(scene, folder / "truth.geojson")
-    question = {"expression": EXPRESSION, "targets": TARGETS}
+    question = {"expression": EXPRESSION, "targets": [airplanes[TARGET].id]}
     (folder / "question.json").write_text(json.dumps(question), encoding="utf-8")
     print(f"scene: {folder / 'scene.tif'}, {len(scene.objects)} objects; question: “{EXPRESSION}”")
 

@@ -123,6 +123,7 @@ class RSGroundDock(QgsDockWidget):
         task.failed.connect(self._failed)
         task.cancelled.connect(self._cancelled)
         self._task = task
+        self.form.expression.home(False)  # a long expression shows its beginning
         self.form.set_running(True)
         self.progress.start()
         QgsApplication.taskManager().addTask(task)
