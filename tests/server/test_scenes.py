@@ -14,6 +14,7 @@ from rasterio import transform
 from inference_server.evaluation.scene_expressions import KINDS
 from inference_server.evaluation.scene_palette import CONFUSED, PALETTE, WEIGHTS
 from inference_server.evaluation.scene_themes import THEMES
+from inference_server.evaluation.scene_words import COLOR_WORDS
 from inference_server.evaluation.scenes import Scene, SceneObject, generate, write_geotiff, write_truth
 from inference_server.geometry import obb_corners
 
@@ -288,7 +289,8 @@ def test_negatives_name_nothing(scenes: list[Scene]) -> None:
     for scene, e in found:
         assert e.target_ids == ()
         items = _of(scene, e.category)
-        colors = [c for c in PALETTE if f" {c} " in f" {e.text} ".replace("?", " ").replace(".", " ")]
+        words = f" {e.text} ".replace("?", " ").replace(".", " ")
+        colors = [c for c in PALETTE if any(f" {w} " in words for w in COLOR_WORDS.get(c, (c,)))]
         placed = any(f" {p} " in f" {e.text} " for p in ("in", "on", "next"))
         if not items or placed:
             continue
