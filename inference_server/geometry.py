@@ -187,7 +187,7 @@ def mask_hull(mask: Mask) -> FloatArray:
 
 
 def convex_hull(points: FloatArray) -> FloatArray:
-    """The corners of the convex hull, clockwise on the screen, without collinear ones (Andrew 1979).
+    """The corners of the convex hull, clockwise on the screen, without collinear ones.
 
     Args:
         points: (n, 2) float64, n >= 1.
@@ -195,29 +195,9 @@ def convex_hull(points: FloatArray) -> FloatArray:
     Returns:
         (m, 2) float64; m is 1 or 2 when all points coincide or lie on a line.
     """
-    ordered = np.unique(points, axis=0)
-    if len(ordered) < 3:
-        return ordered
-    # Of the points with one x only the ends matter.
-    starts = np.flatnonzero(np.r_[True, np.diff(ordered[:, 0]) > 0])
-    ends = np.r_[starts[1:], len(ordered)] - 1
-    lower = _chain(ordered[starts].tolist())
-    upper = _chain(ordered[ends][::-1].tolist())
-    hull = lower + upper
-    unique = [p for i, p in enumerate(hull) if p != hull[i - 1]]
-    return np.array(unique or hull[:1])
-
-
-def _chain(points: list[list[float]]) -> list[list[float]]:
-    chain: list[list[float]] = []
-    for x, y in points:
-        while len(chain) > 1:
-            (ax, ay), (bx, by) = chain[-2], chain[-1]
-            if (bx - ax) * (y - ay) - (by - ay) * (x - ax) > 0:
-                break
-            chain.pop()
-        chain.append([x, y])
-    return chain
+    hull: FloatArray = shapely.get_coordinates(shapely.convex_hull(shapely.multipoints(points)))
+    # A polygon comes closed and, with y up, clockwise.
+    return hull[:0:-1] if len(hull) > 3 else hull
 
 
 # -- overlap ----------------------------------------------------------------------------------------

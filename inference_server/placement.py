@@ -14,6 +14,7 @@ from rasterio.crs import CRS
 from shapely.geometry import MultiPolygon, Polygon
 
 from inference_server.geometry import FloatArray, obb_corners, obb_of_points
+from inference_server.outlines import ring_points
 
 Ring = tuple[tuple[float, float], ...]
 
@@ -48,15 +49,12 @@ class Placement:
 
     def ring(self, corners: FloatArray) -> Ring:
         """A closed ring of map coordinates from (n, 2) open pixel corners."""
-        ring = tuple((float(x), float(y)) for x, y in self.to_map(corners))
+        ring = tuple(map(tuple, self.to_map(corners).tolist()))
         return (*ring, ring[0])
 
     def rings(self, outline: MultiPolygon) -> tuple[tuple[Ring, ...], ...]:
         """An outline in pixel space as polygons of closed rings in map coordinates, outer ring first."""
-        return tuple(
-            tuple(self.ring(np.asarray(ring.coords)[:-1]) for ring in (part.exterior, *part.interiors))
-            for part in outline.geoms
-        )
+        return tuple(tuple(self.ring(points[:-1]) for points in rings) for rings in ring_points(outline))
 
     @property
     def crs_text(self) -> str | None:
@@ -114,19 +112,18 @@ class Placement:
         Returns:
             None without a CRS, or where the CRS does not reach the object.
         """
-        parts = outline.geoms if isinstance(outline, MultiPolygon) else [outline]
-        rings = [np.asarray(r.coords) for part in parts for r in (part.exterior, *part.interiors)]
-        is_hole = [i > 0 for part in parts for i in range(1 + len(part.interiors))]
-        lonlat = self.to_lonlat(np.concatenate([hull, *rings]))
+        parts = ring_points(outline)
+        lonlat = self.to_lonlat(np.concatenate([hull, *(points for rings in parts for points in rings)]))
         if lonlat is None:
             return None
         area = 0.0
         start = len(hull)
-        for ring, hole in zip(rings, is_hole, strict=True):
-            piece = lonlat[start : start + len(ring)]
-            start += len(ring)
-            ring_area, _ = self._geod.polygon_area_perimeter(piece[:, 0], piece[:, 1])
-            area += -abs(ring_area) if hole else abs(ring_area)
+        for rings in parts:
+            for i, points in enumerate(rings):
+                piece = lonlat[start : start + len(points)]
+                start += len(points)
+                ring_area, _ = self._geod.polygon_area_perimeter(piece[:, 0], piece[:, 1])
+                area += -abs(ring_area) if i else abs(ring_area)
         length, width, azimuth = self._rectangle(lonlat[: len(hull)])
         return Measures(max(area, 0.0), length, width, azimuth)
 

@@ -147,7 +147,8 @@ scales = st.floats(1e-6, 1e4)
     st.floats(-60, 60),
     st.lists(st.tuples(finite, finite), min_size=3),
 )
-def test_pixels_go_to_the_map_and_back_within_a_hundredth(x, y, sx, sy, turn, shear, points):
+def test_pixels_go_to_the_map_and_back_within_a_hundredth(x, y, sx, ratio, turn, shear, points):
+    sy = sx * ratio
     affine = Affine.translation(x, y) * Affine.rotation(turn) * Affine.shear(shear, 0) * Affine.scale(sx, -sy)
     placement = Placement(affine, None)
     there = placement.to_map(np.array(points))
