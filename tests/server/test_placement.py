@@ -142,7 +142,7 @@ scales = st.floats(1e-6, 1e4)
     finite,
     finite,
     scales,
-    scales,
+    st.floats(0.1, 10),
     st.floats(0, 360),
     st.floats(-60, 60),
     st.lists(st.tuples(finite, finite), min_size=3),
