@@ -49,12 +49,20 @@ FIELDS: Tuple[Tuple[str, int], ...] = (
     ("time", ogr.OFTDateTime),
 )
 
-_STYLE_TABLE = (
-    'CREATE TABLE IF NOT EXISTS "layer_styles" ("id" INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, '
-    '"f_table_catalog" TEXT(256), "f_table_schema" TEXT(256), "f_table_name" TEXT(256), '
-    '"f_geometry_column" TEXT(256), "styleName" TEXT(30), "styleQML" TEXT, "styleSLD" TEXT, '
-    '"useAsDefault" BOOLEAN, "description" TEXT, "owner" TEXT(30), "ui" TEXT(30), '
-    "\"update_time\" DATETIME DEFAULT (strftime('%Y-%m-%dT%H:%M:%fZ','now')))"
+#: Columns of the table in which QGIS keeps styles, as QGIS itself makes it in a GeoPackage: name, type, width.
+STYLE_FIELDS: Tuple[Tuple[str, int, int], ...] = (
+    ("f_table_catalog", ogr.OFTString, 256),
+    ("f_table_schema", ogr.OFTString, 256),
+    ("f_table_name", ogr.OFTString, 256),
+    ("f_geometry_column", ogr.OFTString, 256),
+    ("styleName", ogr.OFTString, 30),
+    ("styleQML", ogr.OFTString, 0),
+    ("styleSLD", ogr.OFTString, 0),
+    ("useAsDefault", ogr.OFTInteger, 0),
+    ("description", ogr.OFTString, 0),
+    ("owner", ogr.OFTString, 30),
+    ("ui", ogr.OFTString, 30),
+    ("update_time", ogr.OFTDateTime, 0),
 )
 
 
@@ -230,8 +238,8 @@ def _write(
     for kind in kinds:
         shapes = [(d, d.mask if kind == "mask" else _ring_as_multi(getattr(d, kind))) for d in result.detections]
         written.append(_write_layer(dataset, kind, shapes, common, reference, is_labelled=kind == labelled))
+    _write_styles(dataset, written, str(common["time"]))
     _ok(dataset.CommitTransaction(), "commit")
-    _write_styles(dataset, written)
     dataset.FlushCache()
     dataset = None  # closes the file
     return tuple(written)
@@ -293,20 +301,38 @@ def _multipolygon_wkb(polygons: MultiPolygonCoords) -> bytes:
     return struct.pack("<BII", 1, 6, len(polygons)) + b"".join(_polygon_wkb(p) for p in polygons)
 
 
-def _write_styles(dataset: Any, layers: Sequence[WrittenLayer]) -> None:
+def _write_styles(dataset: Any, layers: Sequence[WrittenLayer], time: str) -> None:
     """QGIS's own table of styles, so that the file looks the same wherever QGIS opens it."""
-    dataset.ExecuteSQL(_STYLE_TABLE)
+    styles = dataset.CreateLayer("layer_styles", None, ogr.wkbNone, options=["FID=id"])
+    if styles is None:
+        raise OSError(gdal.GetLastErrorMsg() or "GDAL cannot create the table of styles")
+    for name, field_type, width in STYLE_FIELDS:
+        definition = ogr.FieldDefn(name, field_type)
+        definition.SetWidth(width)
+        if name == "useAsDefault":
+            definition.SetSubType(ogr.OFSTBoolean)
+        _ok(styles.CreateField(definition), f"create the field {name}")
     for layer in layers:
         qml = _qml(layer.kind, layer.is_labelled)
         if qml is None:
             continue
-        # Our own text, from QGIS: SQL's only escape inside a literal is the doubled quote.
-        text = qml.replace("'", "''")
-        dataset.ExecuteSQL(
-            'INSERT INTO "layer_styles" ("f_table_catalog", "f_table_schema", "f_table_name", "f_geometry_column", '  # noqa: S608
-            '"styleName", "styleQML", "styleSLD", "useAsDefault", "description", "owner", "ui") VALUES '
-            f"('', '', '{layer.table}', 'geom', 'rsground', '{text}', '', 1, 'RSGround', '', NULL)"  # nosec B608
-        )
+        feature = ogr.Feature(styles.GetLayerDefn())
+        values = {
+            "f_table_catalog": "",
+            "f_table_schema": "",
+            "f_table_name": layer.table,
+            "f_geometry_column": "geom",
+            "styleName": "rsground",
+            "styleQML": qml,
+            "styleSLD": "",
+            "useAsDefault": 1,
+            "description": "RSGround",
+            "owner": "",
+            "update_time": time,
+        }
+        for name, value in values.items():
+            feature.SetField(name, value)
+        _ok(styles.CreateFeature(feature), f"write the style of {layer.table}")
 
 
 _QML_BY_KIND: Dict[Tuple[str, bool], Optional[str]] = {}
