@@ -17,9 +17,9 @@ _AZIMUTHS = {
     "north": 0, "north-east": 45, "east": 90, "south-east": 135,
     "south": 180, "south-west": 225, "west": 270, "north-west": 315,
 }  # fmt: skip
-#: Natural logarithm of how much larger than the middling "large" is; its spread.
-SIZE_SHIFT = {"large": 0.0, "huge": 0.7, "small": 0.0, "tiny": -0.7, "medium": 0.0}
-SIZE_SPREAD = 0.6
+#: Natural logarithm of how much larger than the middling (in area) "large" is, half the time; its spread.
+SIZE_SHIFT = {"large": 0.3, "huge": 0.9, "small": -0.3, "tiny": -0.9, "medium": 0.0}
+SIZE_SPREAD = 0.45
 #: Weight (score over best score) at which a candidate begins to count in an order, and fully counts.
 DOUBTED, TRUSTED = 0.4, 0.85
 
@@ -47,10 +47,10 @@ def _position(shapes: Shapes, value: str, frame: Frame) -> FloatArray:
     if value in _AZIMUTHS:
         return _on_map(shapes, _AZIMUTHS[value], frame)
     if value == "edge":
-        return fall(gaps.min(axis=1), 0.02, 0.15)
+        return fall(gaps.min(axis=1), 0.02, 0.13)
     if value.endswith(" edge"):
         column = {"left": 0, "top": 1, "right": 2, "bottom": 3}.get(value.removesuffix(" edge"))
-        return fall(gaps.min(axis=1) if column is None else gaps[:, column], 0.04, 0.22)
+        return fall(gaps.min(axis=1) if column is None else gaps[:, column], 0.03, 0.16)
     if value == "corner":
         across = np.minimum(gaps[:, 0], gaps[:, 2])
         return np.asarray(fall(across, 0.12, 0.3) * fall(np.minimum(gaps[:, 1], gaps[:, 3]), 0.12, 0.3))

@@ -127,9 +127,10 @@ def _ring_cover(pairs: Pairs) -> FloatArray:
 
 
 def on(pairs: Pairs, frame: Frame) -> FloatArray:
-    """Covered by it by half or more; or, as masks of roads leave cars out, ringed by it."""
+    """Covered by it by half or more, its gaps closed; or, as masks of roads leave cars out, ringed by it."""
     ringed = 0.95 * rise(_ring_cover(pairs), 0.35, 0.75)
-    return np.asarray(np.maximum(rise(pairs.covered, 0.15, 0.6), ringed))
+    closed = Pairs(pairs.targets, Shapes(pairs.anchors.closed))
+    return np.asarray(np.maximum(rise(closed.covered, 0.15, 0.6), ringed))
 
 
 def inside(pairs: Pairs, frame: Frame) -> FloatArray:

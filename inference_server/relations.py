@@ -145,7 +145,7 @@ class _Resolver:
 
     def _found(self, phrase: Phrase) -> _State:
         found = self._find(replace(phrase, orders=(), positions=(), relations=(), measures=()))
-        candidates = [c for c in found.candidates if c.polygon.area > 0]
+        candidates = [c for c in found.candidates if not c.polygon.is_empty]
         if not candidates:
             message = found.why_empty or f"Found no {_name(phrase)}."
             raise Failed(found.failed_part or "target", _name(phrase), message)

@@ -21,6 +21,8 @@ Geometries = NDArray[Any]
 SIMPLIFY = 0.04
 #: Gaps are exact up to so many times the scale of a pair; beyond, the gap of the boxes will do.
 EXACT_GAP_SCALES = 12.0
+#: Gaps and holes of up to twice this share of the thickness are closed.
+CLOSING = 0.3
 #: The scale of a pair is at most so many times the smaller thickness.
 MAX_SCALE = 2.0
 
@@ -47,7 +49,7 @@ class Shapes:
         areas: (n,) of the polygons as given.
     """
 
-    def __init__(self, polygons: Sequence[Any]) -> None:
+    def __init__(self, polygons: Sequence[Any] | Geometries) -> None:
         given = np.array(list(polygons), dtype=object)
         if given.size == 0:
             given = np.empty(0, dtype=object)
@@ -126,6 +128,20 @@ class Shapes:
         middle = self._rectangles.mean(axis=1)
         half = self.axes * self.lengths[:, None] / 2
         return np.stack([middle - half, middle + half], axis=1)
+
+    @cached_property
+    def closed(self) -> Geometries:
+        """(n,) the shapes with small holes and gaps closed: masks leave out what stands on a road."""
+        out: Geometries = self.geometries.copy()
+        parts = shapely.get_num_geometries(out)
+        holes = np.array(
+            [sum(len(p.interiors) for p in getattr(g, "geoms", [g]) if p.geom_type == "Polygon") for g in out]
+        )
+        rough = np.nonzero((parts > 1) | (holes > 0))[0]
+        if rough.size:
+            reach = CLOSING * self.thickness[rough]
+            out[rough] = shapely.buffer(shapely.buffer(out[rough], reach, quad_segs=2), -reach, quad_segs=2)
+        return out
 
     def points(self) -> Geometries:
         """(n,) centroids as points."""
