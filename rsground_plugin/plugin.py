@@ -34,12 +34,12 @@ class RSGroundPlugin:
         self.action = QAction(plugin_icon(), "RSGround", window)
         self.action.setObjectName("mActionRSGround")
         self.action.setCheckable(True)
-        self.action.setToolTip(self._tr("Find things in imagery from a sentence"))
+        self.action.setToolTip(QCoreApplication.translate("RSGroundPlugin", "Find things in imagery from a sentence"))
         self.action.setStatusTip(self.action.toolTip())
         self.action.toggled.connect(self._toggled)
         self._iface.addRasterToolBarIcon(self.action)
         self._iface.addPluginToMenu(_MENU, self.action)
-        self._options_action = QAction(self._tr("Options …"), window)
+        self._options_action = QAction(QCoreApplication.translate("RSGroundPlugin", "Options …"), window)
         self._options_action.triggered.connect(self.open_options)
         self._iface.addPluginToMenu(_MENU, self._options_action)
         self._factory = SettingsPageFactory(self._settings_changed, self._source)
@@ -103,7 +103,3 @@ class RSGroundPlugin:
                 QCoreApplication.installTranslator(translator)
                 self._translator = translator
                 return
-
-    @staticmethod
-    def _tr(text: str) -> str:
-        return QCoreApplication.translate("RSGroundPlugin", text)

@@ -51,7 +51,7 @@ class EngineChooser(QWidget):
                 engine.title if engine.is_available else self.tr("{title} (not available)").format(title=engine.title)
             )
             self.combo.addItem(title, engine.name)
-            self.combo.setItemData(self.combo.count() - 1, _plain(self, engine), Qt.ItemDataRole.ToolTipRole)
+            self.combo.setItemData(self.combo.count() - 1, self._plain(engine), Qt.ItemDataRole.ToolTipRole)
         wanted = [i for i, e in enumerate(engines) if e.name == self._wanted]
         default = [i for i, e in enumerate(engines) if e.is_default]
         self.combo.setCurrentIndex((wanted or default or [0])[0])
@@ -97,17 +97,18 @@ class EngineChooser(QWidget):
         if info is None:
             self._about.setText(self.tr("No download, no GPU, no account."))
         else:
-            self._about.setText(_plain(self, info))
+            self._about.setText(self._plain(info))
 
-
-def _plain(widget: QWidget, info: EngineInfo) -> str:
-    names = {"hbb": widget.tr("boxes"), "obb": widget.tr("oriented boxes"), "mask": widget.tr("masks")}
-    lines = []
-    if not info.is_available:
-        lines.append(info.why_unavailable)
-    lines.append(
-        widget.tr("Gives {what}. {needs}").format(what=", ".join(names.get(g, g) for g in info.gives), needs=info.needs)
-    )
-    if info.limits:
-        lines.append(info.limits)
-    return "\n".join(line.strip() for line in lines if line.strip())
+    def _plain(self, info: EngineInfo) -> str:
+        names = {"hbb": self.tr("boxes"), "obb": self.tr("oriented boxes"), "mask": self.tr("masks")}
+        lines = []
+        if not info.is_available:
+            lines.append(info.why_unavailable)
+        lines.append(
+            self.tr("Gives {what}. {needs}").format(
+                what=", ".join(names.get(g, g) for g in info.gives), needs=info.needs
+            )
+        )
+        if info.limits:
+            lines.append(info.limits)
+        return "\n".join(line.strip() for line in lines if line.strip())

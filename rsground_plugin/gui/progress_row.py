@@ -21,15 +21,15 @@ class ProgressRow(QWidget):
             "tile": self.tr("Drawing the tile"),
             "server": self.tr("Starting the server"),
             "send": self.tr("Sending the tile"),
-            "parse": self.tr("Reading the expression"),
-            "decode": self.tr("Reading the tile"),
-            "tile_read": self.tr("Reading the tile"),
+            # The server's own; one that is not here is shown in its own words.
+            "encoding": self.tr("Looking at the image"),
             "encode": self.tr("Looking at the image"),
-            "find": self.tr("Looking for candidates"),
-            "ground": self.tr("Looking for candidates"),
-            "relate": self.tr("Checking relations"),
-            "relations": self.tr("Checking relations"),
-            "geometry": self.tr("Making geometries"),
+            "regions": self.tr("Dividing the image into regions"),
+            "features": self.tr("Measuring regions"),
+            "finding": self.tr("Looking for candidates"),
+            "candidates": self.tr("Looking for candidates"),
+            "relating": self.tr("Checking relations"),
+            "measuring": self.tr("Measuring what was found"),
             "write": self.tr("Writing the results"),
         }
         self._text = QLabel()

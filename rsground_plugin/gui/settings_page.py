@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import Callable, Optional
 
 from qgis.core import QgsApplication
@@ -25,7 +26,7 @@ from ..core.environment import INCOMPLETE, MISSING, OUTDATED, READY
 from ..core.errors import RSGroundError
 from ..core.launch import PLUGIN_FOLDER, environment, server_log
 from ..core.server_process import RunningServer, ServerSource
-from ..core.settings import Settings, server_token, store_server_token
+from ..core.settings import INTERPRETER_VARIABLE, Settings, server_token, store_server_token
 from .messages import ERROR, INFO, WARNING, MessageArea, secondary_text
 from .setup_card import SetupCard
 
@@ -75,8 +76,10 @@ class SettingsPage(QgsOptionsPageWidget):
     def apply(self) -> None:
         """Saves what was changed."""
         before = Settings.load()
+        # A developer's interpreter comes from the environment and is not to be kept.
+        own = {} if self._is_overridden else {"interpreter": self.interpreter.filePath().strip()}
         after = before.save(
-            interpreter=self.interpreter.filePath().strip(),
+            **own,
             base_interpreter=self.base_interpreter.filePath().strip(),
             server_url=self.server_url.text().strip(),
             idle_unload_min=self.idle_unload_min.value(),
@@ -128,6 +131,8 @@ class SettingsPage(QgsOptionsPageWidget):
         self.interpreter = _file(
             settings.interpreter, self.tr("The environment above"), self.tr("Interpreter to use instead")
         )
+        self._is_overridden = INTERPRETER_VARIABLE in os.environ
+        self.interpreter.setEnabled(not self._is_overridden)
         form = QFormLayout(box)
         form.addRow(self._state)
         form.addRow(self.setup)
