@@ -43,7 +43,6 @@ class Shapes:
     """n polygons with what relations ask of them.
 
     Attributes:
-        geometries: (n,) polygons, valid, simplified.
         centers: (n, 2) centroids.
         bounds: (n, 4) x_min, y_min, x_max, y_max.
         areas: (n,) of the polygons as given.
@@ -57,15 +56,19 @@ class Shapes:
         if invalid.any():
             given[invalid] = shapely.make_valid(given[invalid])
         self.areas: FloatArray = np.maximum(shapely.area(given), 1e-6)
-        outline = np.maximum(shapely.length(given), 1e-6)
-        rough = 4.0 * self.areas / outline
-        self.geometries: Geometries = shapely.simplify(given, np.maximum(SIMPLIFY * rough, 0.3))
         centers = shapely.centroid(given)
         self.centers: FloatArray = np.column_stack([shapely.get_x(centers), shapely.get_y(centers)]).reshape(-1, 2)
         self.bounds: FloatArray = shapely.bounds(given).reshape(-1, 4)
+        self._given: Geometries = given
 
     def __len__(self) -> int:
-        return len(self.geometries)
+        return len(self._given)
+
+    @cached_property
+    def geometries(self) -> Geometries:
+        """(n,) the polygons, valid and simplified."""
+        rough = 4.0 * self.areas / np.maximum(shapely.length(self._given), 1e-6)
+        return np.asarray(shapely.simplify(self._given, np.maximum(SIMPLIFY * rough, 0.3)))
 
     @cached_property
     def thickness(self) -> FloatArray:
