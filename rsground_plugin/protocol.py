@@ -88,7 +88,7 @@ def _object(value: Any, path: str) -> Mapping[str, Any]:
 
 
 def _known_keys(data: Mapping[str, Any], cls: type, path: str) -> None:
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    known = {f.name for f in fields(cls)}
     for key in data:
         if key not in known:
             raise ProtocolError(f"{path}.{key}", "no such field (known: " + ", ".join(sorted(known)) + ")", data[key])
@@ -215,7 +215,7 @@ class GroundingRequest:
         }
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "request") -> "GroundingRequest":
+    def from_dict(cls, value: Any, path: str = "request") -> GroundingRequest:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
@@ -273,7 +273,7 @@ class Detection:
         return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "detection") -> "Detection":
+    def from_dict(cls, value: Any, path: str = "detection") -> Detection:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
@@ -313,7 +313,7 @@ class EmptyReason:
         return {"part": self.part, "phrase": self.phrase, "message": self.message}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "empty_reason") -> "EmptyReason":
+    def from_dict(cls, value: Any, path: str = "empty_reason") -> EmptyReason:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
@@ -369,7 +369,7 @@ class GroundingResult:
         }
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "result") -> "GroundingResult":
+    def from_dict(cls, value: Any, path: str = "result") -> GroundingResult:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
@@ -413,7 +413,7 @@ class WireError:
         return {"code": self.code, "message": self.message, "field": self.field}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "error") -> "WireError":
+    def from_dict(cls, value: Any, path: str = "error") -> WireError:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
@@ -510,7 +510,7 @@ class Hello:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "hello") -> "Hello":
+    def from_dict(cls, value: Any, path: str = "hello") -> Hello:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         return cls(
@@ -536,7 +536,7 @@ class Health:
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "health") -> "Health":
+    def from_dict(cls, value: Any, path: str = "health") -> Health:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         return cls(
@@ -580,7 +580,7 @@ class EngineInfo:
         return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
 
     @classmethod
-    def from_dict(cls, value: Any, path: str = "engine") -> "EngineInfo":
+    def from_dict(cls, value: Any, path: str = "engine") -> EngineInfo:
         """Raises ProtocolError when a field is missing, unknown or out of range."""
         data = _object(value, path)
         _known_keys(data, cls, path)
