@@ -24,7 +24,7 @@ from typing import Callable, Deque, Optional, Tuple
 from ..protocol import PROTOCOL_VERSION, TOKEN_VARIABLE, Hello, ProtocolError
 from .child_process import child_environment, drain, start_child, stop_child
 from .client import GroundingClient, IsCancelled, never_cancelled
-from .errors import ClientError, ProtocolMismatch, QueryCancelled, ServerProcessError
+from .errors import ClientError, ProtocolMismatch, QueryCancelled, ServerGone, ServerProcessError
 
 #: A cold start on a slow disk imports numpy, scipy and rasterio for the first time.
 START_TIMEOUT_S = 60.0
@@ -108,7 +108,17 @@ class LocalServer(ServerSource):
         self._run: Optional[_Run] = None
 
     def ensure(self, is_cancelled: IsCancelled = never_cancelled) -> GroundingClient:
-        run = self._current_run()
+        run = self._run
+        if run is not None and run.client is not None and not run.is_over():
+            try:
+                run.client.health()
+                return run.client
+            except ServerGone:
+                # Dying: Linux reports its end only when its last thread has gone.
+                run.stop()
+        return self._awaited(self._current_run(), is_cancelled)
+
+    def _awaited(self, run: _Run, is_cancelled: IsCancelled) -> GroundingClient:
         while not run.is_settled.wait(_POLL_S):
             if is_cancelled():
                 raise QueryCancelled("The query was cancelled while the server was starting.")

@@ -23,6 +23,13 @@ from rsground_plugin.core.settings import Settings
 pytestmark = pytest.mark.skipif(not INTERPRETER.is_file(), reason=f"no server environment at {INTERPRETER}")
 
 SIZE = 1024
+EXPRESSIONS = (
+    "the blue roofs",
+    "the largest white roof",
+    "the red roof left of the blue roof",
+    "the white roofs",
+    "the leftmost red roof",
+)
 
 
 def write_town(path: Path) -> Path:
@@ -123,7 +130,7 @@ def test_the_interface_never_waits_and_adds_little(window: PanelWindow) -> None:
     window.ask("the red roofs")  # imports, caches
     assert isinstance(window.answer(60), Outcome)
     overheads, worst = [], []
-    for i, expression in enumerate(("the blue roofs", "the largest white roof", "the red roof left of the blue roof")):
+    for i, expression in enumerate(EXPRESSIONS):
         # Another place each time, so that the engine has to look at the tile anew.
         extent = QgsRectangle(window.layer.extent())
         window.canvas.setExtent(extent.buffered(-0.3 * (i + 1)))
@@ -140,6 +147,6 @@ def test_the_interface_never_waits_and_adds_little(window: PanelWindow) -> None:
         overheads.append((seconds - engine_s, engine_s))
         worst.append(probe.worst_ms)
         print(f"{expression}: {seconds:.3f} s, engine {engine_s:.3f} s, parts {parts}, lag {probe.worst_ms:.0f} ms")
-    # The machine is shared: the best of three says what the code costs.
+    # The machine is shared: the best of five says what the code costs.
     assert min(worst) < 50
     assert any(overhead <= max(0.1, 0.1 * engine_s) for overhead, engine_s in overheads), overheads
