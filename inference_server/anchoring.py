@@ -17,7 +17,7 @@ from rsground_plugin.protocol import EmptyReason
 #: A grade below this says no.
 FLOOR = 0.3
 #: Anchors looked at for one relation, best first; for "between", whose pairs are many.
-MAX_ANCHORS, MAX_BETWEEN = 300, 40
+MAX_ANCHORS, MAX_BETWEEN = 300, 32
 #: Shapes that overlap by so much are one and the same thing, which is no anchor of itself.
 SAME_IOU = 0.5
 

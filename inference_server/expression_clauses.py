@@ -12,9 +12,18 @@ from dataclasses import replace
 
 from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import Lexeme
-from inference_server.expression_nouns import COLLECTIVES, DETAILS, GROUNDS, PARTS, PORTIONS, ROOFLESS, singular
+from inference_server.expression_nouns import (
+    COLLECTIVES,
+    DETAILS,
+    GROUNDS,
+    PARTS,
+    PORTIONS,
+    ROOFLESS,
+    is_surface,
+    singular,
+)
 from inference_server.expression_phrases import ATTRIBUTE_KINDS
-from inference_server.expression_places import read_place, skip_frame
+from inference_server.expression_places import compose, read_place, skip_frame
 from inference_server.expression_relating import RelationReader
 from inference_server.expression_terms import Attribute, Position, Relation
 
@@ -301,10 +310,17 @@ class ClauseReader(RelationReader):
         frame = skip_frame(self.lexemes, place.stop, loosely=True) if place.has_anchor else None
         if frame is not None:
             self.pos = frame
+        elif place.has_anchor and (inner := self.read_image_place()) is not None:
+            # "left of the middle" is on the left, "the middle of the left side" is both
+            value = compose(("center", inner)) if place.value == "center" else place.value
+            place = replace(place, value=value)
         elif place.has_anchor:
             groups = self.read_anchors(draft, depth, no_and=no_and, in_with=in_with)
             if groups:
-                return self.relate(draft, place.predicate, groups, negated, start)
+                on_surface = is_surface(groups[0][0].category) and not is_surface(draft.category)
+                return self.relate(
+                    draft, place.part if place.part and on_surface else place.predicate, groups, negated, start
+                )
             if draft.about_owner is not None:
                 draft.about_owner = (place.predicate, negated)
                 return True

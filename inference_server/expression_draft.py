@@ -97,7 +97,17 @@ class Draft:
             attributes=tuple(attributes),
             number=self.number(),
             orders=tuple(self.orders),
-            positions=tuple(self.positions),
+            positions=_merged(self.positions),
             relations=tuple(self.relations),
             measures=tuple(self.measures),
         )
+
+
+def _merged(positions: list[Position]) -> tuple[Position, ...]:
+    """Positions with "in the middle" and "at the top" made one: the middle of the top."""
+    middle = next((p for p in positions if p.value == "center" and not p.negated), None)
+    side = next((p for p in positions if p.value in ("left", "right", "top", "bottom") and not p.negated), None)
+    if middle is None or side is None:
+        return tuple(positions)
+    both = replace(side, value=f"center {side.value}", text=" ".join(p.text for p in positions if p in (middle, side)))
+    return tuple(both if p is side else p for p in positions if p is not middle)

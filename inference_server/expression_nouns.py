@@ -15,6 +15,7 @@ def phrase_set(text: str) -> frozenset[str]:
 
 #: Compounds that stay one category. Without this list "parking lot" would lose its "parking" to the verb.
 COMPOUNDS = """
+large vehicle|small vehicle
 storage tank|oil tank|fuel tank|water tank|gas tank|septic tank|chemical tank|water tower|cooling tower
 radio tower|cell tower|transmission tower|control tower|power pylon|electricity pylon|power line|power plant
 power station|tennis court|basketball court|volleyball court|badminton court|handball court|squash court
@@ -153,6 +154,17 @@ BRIDGES = phrase_set(
 #: "a plane over the field" is on it, not above it on the screen.
 OPEN_GROUNDS = word_set("field lake forest pond park desert beach meadow city town apron orchard valley wood garden")
 
+_SURFACE_HEADS = OPEN_GROUNDS | word_set(
+    """lot apron court pitch yard playground plaza square area airport harbor harbour marina port campus estate island
+    water sea grass lawn farm plantation quarry site terminal station zone region village sand"""
+)
+
+
+def is_surface(category: str) -> bool:
+    """Whether things can lie on it, so that "on the left of" it is a part of it: fields, lots, lakes."""
+    return category.split(" ")[-1] in _SURFACE_HEADS
+
+
 #: What has no roof: "the house next to the road with a red roof" speaks of the house.
 ROOFLESS = GROUNDS | phrase_set(
     """tree|pool|swimming pool|field|court|tennis court|basketball court|car|truck|parking lot|lake|pond|park|garden
@@ -177,6 +189,9 @@ COLLECTIVES = word_set(
 PORTIONS = word_set(
     "patch piece stretch strip section expanse clump stand plot block area pile heap patches pieces strips"
 )
+
+#: "a grassy area" is made of its material: the category is then "grass area".
+VAGUE = word_set("area areas region regions zone zones patch patches strip strips spot spots")
 
 #: Words for the picture itself.
 FRAMES = word_set(

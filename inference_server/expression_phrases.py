@@ -8,7 +8,7 @@ from dataclasses import replace
 from inference_server import expression_words as words
 from inference_server.expression_draft import Draft
 from inference_server.expression_lexer import Lexeme
-from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, is_plural, word_set
+from inference_server.expression_nouns import ANYTHING, NOUNS_LIKE_MODIFIERS, VAGUE, is_plural, word_set
 from inference_server.expression_places import compose, read_quantity
 from inference_server.expression_terms import Attribute, Measure, Order, Position
 
@@ -24,6 +24,8 @@ _PARTED = word_set(
 _MATERIAL_NOUNS = word_set(
     "concrete metal grass dirt earth gravel sand asphalt tarmac tiles wood brick bricks stone glass snow clay"
 )
+#: What a "wooded area" is.
+_COVERS = {"wooded": "forest", "forested": "forest", "vegetated": "vegetation"}
 _SHAPE_NOUNS = word_set("square circle ring disc disk cross star cone rectangle triangle cylinder")
 _NEARBY = word_set("adjacent nearby neighboring neighbouring surrounding opposite outside adjoining inside")
 _NO_SUPERLATIVES = word_set("forest harvest priest request contest everest arrest conquest interest rainforest")
@@ -88,6 +90,12 @@ class PhraseReader:
                 break
         if not draft.heads and not draft.pronoun:
             self._head_from_attributes(draft)
+        elif len(draft.heads) == 1 and draft.heads[0] in VAGUE and draft.attributes:
+            last = draft.attributes[-1]
+            covers = _COVERS.get(last.value, last.value if last.kind == "material" else "")
+            if covers and not last.negated:
+                draft.heads.insert(0, covers)
+                draft.attributes.pop()
         return draft
 
     def _step_head(self, draft: Draft, lexeme: Lexeme) -> bool:

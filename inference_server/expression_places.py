@@ -20,16 +20,6 @@ _SHARES = word_set("third quarter fourth row rows column lane")
 #: Words after a place that open no noun phrase: "on the left there is".
 _OPENERS = word_set("there here is are")
 _NOUNISH = word_set("word noun color shade size shape material other orientation number placed")
-_DIRECTION_PREDICATES = {
-    "left": "left_of",
-    "right": "right_of",
-    "top": "above",
-    "bottom": "below",
-    "top left": "upper_left_of",
-    "top right": "upper_right_of",
-    "bottom left": "lower_left_of",
-    "bottom right": "lower_right_of",
-}
 
 
 @dataclass(frozen=True)
@@ -41,6 +31,8 @@ class Place:
         predicate: for a :class:`Relation`, when an anchor follows.
         has_anchor: "of" was read; the anchor starts at ``stop``.
         is_own: "to its left".
+        part: for a :class:`Relation` when the anchor is a surface: "on the left of the field" is on the field;
+            "" for "to the left of".
         stop: index of the first lexeme behind.
     """
 
@@ -49,6 +41,7 @@ class Place:
     has_anchor: bool
     is_own: bool
     stop: int
+    part: str = ""
 
 
 @dataclass(frozen=True)
@@ -81,10 +74,19 @@ def compose(directions: Sequence[str]) -> str:
     return vertical or horizontal or "center"
 
 
-def predicate_of(direction: str) -> str:
-    """The predicate of a direction: "top left" -> "upper_left_of", "north-west" -> "north_west_of"."""
+def predicate_of(direction: str, ending: str = "of") -> str:
+    """The predicate of a direction: "top left" -> "upper_left_of", "north-west" -> "north_west_of".
+
+    Args:
+        direction: composed.
+        ending: "part_of" for the part of the anchor that lies there ("upper_left_part_of", "top_part_of").
+    """
     direction = direction.removeprefix("center ")
-    return _DIRECTION_PREDICATES.get(direction) or direction.replace("-", "_") + "_of"
+    if ending == "of" and direction in ("top", "bottom"):
+        return {"top": "above", "bottom": "below"}[direction]
+    if " " in direction:
+        direction = direction.replace("top", "upper").replace("bottom", "lower")
+    return direction.replace(" ", "_").replace("-", "_") + "_" + ending
 
 
 def skip_frame(lexemes: Sequence[Lexeme], i: int, *, loosely: bool = False) -> int | None:
@@ -173,7 +175,10 @@ def read_place(lexemes: Sequence[Lexeme], i: int, *, bare: bool = False) -> Plac
     ):
         return None
     value = compose(directions) if directions else ""
-    return Place(_position(value, side), _predicate(value, side), has_anchor, is_own, j)
+    is_within = preposition in ("in", "on", "at") and bool(directions) and side not in _ENDS | _EDGES | _CORNERS
+    part = predicate_of(value, "part_of") if is_within and value != "center" else ""
+    predicate = part if part and side and side not in _SIDES else _predicate(value, side)
+    return Place(_position(value, side), predicate, has_anchor, is_own, j, part)
 
 
 def _of_superlative(lexeme: Lexeme) -> str:
@@ -196,8 +201,6 @@ def _predicate(value: str, side: str) -> str:
         return "at_edge_of"
     if value == "center":
         return "at_center_of"
-    if side and side not in _SIDES:
-        return "in"
     return predicate_of(value)
 
 

@@ -37,6 +37,8 @@ _INVERSE = {
 }  # fmt: skip
 _PLAIN = {"without": ("with", True), "except": ("same_as", True), "outside": ("in", True),
           "of": ("part_of", False), "covered_with": ("with", False)}  # fmt: skip
+#: relations that a place in the image can stand behind: "below the middle", "close to the left edge"
+_TO_PLACES = frozenset(("above", "below", "over", "under", "near", "next_to", "far_from", "on", "in", "at", "along"))
 _SOLID_ABOVE = frozenset(("bridge", "overpass", "flyover", "viaduct", "tree", "roof", "canopy", "awning", "umbrella"))
 _MEASURED = {"length": "length", "width": "width", "area": "area", "size": "area", "surface": "area"}
 _COMPARED = {
@@ -244,6 +246,10 @@ class RelationReader(PhraseReader):
             return False
         self.pos += 1
         self.pos += self.kind() == "rel" and self.value() == "of"
+        if predicate in _TO_PLACES and (value := self.read_image_place()) is not None:
+            value = {"above": "top", "below": "bottom", "over": "top", "under": "bottom"}.get(predicate, value)
+            draft.positions.append(Position(value, self.words(start, self.pos), negated != (predicate == "far_from")))
+            return True
         is_between = predicate == "between"
         groups = self.read_anchors(
             draft, depth, no_and=no_and or is_between, in_with=predicate in ("with", "containing", "without")
@@ -264,6 +270,17 @@ class RelationReader(PhraseReader):
             return True
         self.pos = start
         return False
+
+    def read_image_place(self) -> str | None:
+        """Steps over "the middle", "the left edge of the image" and gives the position; None when it is no place."""
+        place = read_place(self.lexemes, self.pos, bare=True)
+        if place is None or place.is_own or self.kind() not in ("det", "dir"):
+            return None
+        frame = skip_frame(self.lexemes, place.stop, loosely=True) if place.has_anchor else place.stop
+        if frame is None or self.pos == place.stop:
+            return None
+        self.pos = frame
+        return place.value
 
     def _second_of_between(self, draft: Draft, depth: int, groups: list[list[Draft]]) -> list[list[Draft]]:
         anchors = [d for group in groups for d in group]

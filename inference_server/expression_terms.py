@@ -98,7 +98,8 @@ class Relation:
 
     Attributes:
         predicate: a name of ``inference_server.relations.PREDICATES``: "left_of", "right_of", "above",
-            "below", "upper_left_of", ..., "north_of", "north_east_of", ..., "next_to", "near",
+            "below", "upper_left_of", ..., "north_of", "north_east_of",
+            ..., "left_part_of", ..., "next_to", "near",
             "far_from", "between", "on", "in", "around", "along", "facing", "surrounded_by", "with",
             "touching", "within_distance", "opposite", "in_front_of", "behind", "at_end_of" ...
         anchors: the phrases it relates to, any of which will do ("next to a car or a bus"); for

@@ -310,9 +310,31 @@ def _compare(attribute: str, sign: float) -> Predicate:
     return holds
 
 
+def _part_predicate(name: str) -> Predicate:
+    """ "left_part_of" and such, of a surface."""
+    direction = name.removesuffix("_part_of")
+    is_screen = direction in _PARTS
+    vector = _SCREEN[_PARTS[direction]] if is_screen else (0.0, 0.0)
+    cone = DIAGONAL_CONE if "_" in direction else (45.0, 90.0)
+
+    def holds(pairs: Pairs, frame: Frame) -> FloatArray:
+        way = vector if is_screen else compass_direction(frame, _COMPASS[f"{direction}_of"])
+        part = inside(pairs, frame) * fall(deviation(pairs.center_bearing, way), *cone)
+        return np.asarray(np.maximum(part, 0.7 * _towards(pairs, way, cone)))
+
+    holds.__doc__ = f"{name}: on that side of its middle; beside it on that side will do."
+    return holds
+
+
+_PARTS = {
+    "left": "left_of", "right": "right_of", "top": "above", "bottom": "below", "upper_left": "upper_left_of",
+    "upper_right": "upper_right_of", "lower_left": "lower_left_of", "lower_right": "lower_right_of",
+}  # fmt: skip
 PREDICATES: dict[str, Predicate] = {
     **{name: _screen_predicate(name) for name in _SCREEN},
     **{name: _compass_predicate(name) for name in _COMPASS},
+    **{f"{part}_part_of": _part_predicate(f"{part}_part_of") for part in _PARTS},
+    **{name.replace("_of", "_part_of"): _part_predicate(name.replace("_of", "_part_of")) for name in _COMPASS},
     "next_to": next_to,
     "near": near,
     "far_from": far_from,

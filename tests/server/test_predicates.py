@@ -243,3 +243,13 @@ def test_fall_and_rise_complement(a: float, b: float) -> None:
     values = np.linspace(-12, 12, 50)
     assert np.allclose(fall(values, low, high) + rise(values, low, high), 1.0)
     assert (np.diff(fall(values, low, high)) <= 1e-12).all()
+
+
+def test_part_of_a_surface() -> None:
+    field = box(100, 100, 300, 300)
+    assert grade("left_part_of", square(130, 210), field) > 0.9
+    assert grade("left_part_of", square(270, 210), field) == 0.0
+    assert grade("top_part_of", square(190, 130), field) > 0.9
+    assert grade("upper_left_part_of", square(140, 140), field) > 0.9
+    assert grade("north_part_of", square(200, 130), field) > 0.9
+    assert 0.3 < grade("left_part_of", square(80, 200), field) < grade("left_part_of", square(120, 200), field)
