@@ -205,10 +205,16 @@ def _markings(canvas: Canvas, line: BaseGeometry, width: float) -> None:
                 canvas.paint(patch, (0.84, 0.83, 0.8), opacity=0.6)
 
 
-def draw_bridge(canvas: Canvas, frame: Frame, length: float, width: float) -> int:
-    """A road bridge along the frame's x axis."""
+def draw_bridge(canvas: Canvas, frame: Frame, length: float, width: float, *, road: int) -> int:
+    """A bridge along the frame's x axis that carries the road of that owner number."""
     owner = canvas.register(
-        "bridge", "gray", _rectangle(frame, length, width), area_m2=length * width, size_m=(length, width), height_m=5.0
+        "bridge",
+        "gray",
+        _rectangle(frame, length, width),
+        area_m2=length * width,
+        size_m=(length, width),
+        height_m=5.0,
+        host=road,
     )
     tone = 0.6 + float(canvas.rng.uniform(-0.05, 0.12))
     patch = canvas.rect(frame, length, width)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from shapely.geometry import LineString
+from shapely.geometry import LineString, Polygon
 
 from inference_server.evaluation.scene_buildings import draw_building
 from inference_server.evaluation.scene_canvas import Frame
 from inference_server.evaluation.scene_clutter import lay_parcel, scatter
 from inference_server.evaluation.scene_facilities import draw_parking, draw_pool
-from inference_server.evaluation.scene_ground import draw_roads, draw_tree
+from inference_server.evaluation.scene_ground import draw_bridge, draw_roads, draw_tree
 from inference_server.evaluation.scene_palette import pick_name
 from inference_server.evaluation.scene_site import Road, Site, along
 from inference_server.evaluation.scene_vehicles import draw_bus, draw_car, draw_truck
@@ -24,6 +24,13 @@ def lay_roads(site: Site, plans: list[tuple[LineString, float, str]]) -> None:
         site.roads.append(Road(line, width, owner))
         site.take_shape(line.buffer(width / 2 + (2.2 if kind == "asphalt" else 0.8)))
     scatter(site, is_paved=site.is_paved)
+
+
+def build_bridge(site: Site, frame: Frame, length: float, width: float, *, road: Road) -> None:
+    """A bridge that carries the road; what drives there stands on the bridge."""
+    owner = draw_bridge(site.canvas, frame, length, width, road=road.owner)
+    a, b = length / 2, width / 2
+    site.bridges.append((Polygon(frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])), owner))
 
 
 def build_houses(site: Site, road: Road, *, chance: float, pools: float, setback: float = 7.0) -> None:
@@ -101,13 +108,14 @@ def drive_traffic(site: Site, road: Road, *, spacing_m: float, heavy: float) -> 
         while at < road.line.length - 8:
             place = along(road.line, at, side * road.width / 4)
             frame = Frame(place.cx, place.cy, place.angle + (0.0 if side > 0 else math.pi))
+            host = next((o for deck, o in site.bridges if deck.intersects(_point(frame))), road.owner)
             if rng.random() < heavy:
                 if rng.random() < 0.5:
-                    draw_bus(site.canvas, frame, color=pick_name("bus", rng), host=road.owner)
+                    draw_bus(site.canvas, frame, color=pick_name("bus", rng), host=host)
                 else:
-                    draw_truck(site.canvas, frame, color=pick_name("truck", rng), host=road.owner)
+                    draw_truck(site.canvas, frame, color=pick_name("truck", rng), host=host)
             else:
-                draw_car(site.canvas, frame, color=pick_name("car", rng), host=road.owner)
+                draw_car(site.canvas, frame, color=pick_name("car", rng), host=host)
             at += 16 + float(rng.exponential(spacing_m))
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rasterio.features import rasterize
 from rasterio.transform import Affine
-from shapely.geometry import LineString
+from shapely.geometry import LineString, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from inference_server.evaluation.scene_canvas import Canvas, Frame
@@ -35,6 +35,7 @@ class Site:
         crowding: 0.2 (sparse) to 1 (dense).
         house_colors, big_colors: what most roofs here look like; a few differ.
         tree_size: usual crown radius in metres.
+        bridges: outline and owner number of each.
         is_paved: a town or a harbour, where open ground is hard.
     """
 
@@ -45,6 +46,7 @@ class Site:
     tree_size: float
     is_paved: bool = False
     roads: list[Road] = field(default_factory=list)
+    bridges: list[tuple[Polygon, int]] = field(default_factory=list)
     taken: NDArray[np.bool_] = field(init=False)
 
     def __post_init__(self) -> None:

@@ -26,7 +26,6 @@ from inference_server.evaluation.scene_facilities import (
     draw_track,
 )
 from inference_server.evaluation.scene_ground import (
-    draw_bridge,
     draw_field,
     draw_ground,
     draw_slab,
@@ -34,6 +33,7 @@ from inference_server.evaluation.scene_ground import (
 )
 from inference_server.evaluation.scene_palette import pick_name
 from inference_server.evaluation.scene_placing import (
+    build_bridge,
     build_houses,
     build_parking,
     drive_traffic,
@@ -139,7 +139,7 @@ def rural(site: Site) -> frozenset[str]:
         meet = road_line.intersection(river)
         if meet.geom_type == "Point":
             at = road_line.project(meet)
-            draw_bridge(site.canvas, along(road_line, at, 0), half * 2 + 14, road.width + 3.0)
+            build_bridge(site, along(road_line, at, 0), half * 2 + 14, road.width + 3.0, road=road)
     dig_pond(site, float(rng.uniform(10, 28))) if river is None and rng.random() < 0.5 else None
     for _ in range(int(rng.integers(1, 5))):
         build_farm(site, road)
@@ -210,7 +210,7 @@ def mixed(site: Site) -> frozenset[str]:
     lay_roads(site, [(main, 8.0, "asphalt")])
     meet = main.intersection(river)
     if meet.geom_type == "Point":
-        draw_bridge(site.canvas, along(main, main.project(meet), 0), half * 2 + 16, 11.5)
+        build_bridge(site, along(main, main.project(meet), 0), half * 2 + 16, 11.5, road=site.roads[0])
     build_tanks(site, int(rng.integers(0, 4)), 0.0)
     if rng.random() < 0.5:
         build_court(site, one_of(site, ("tennis court", "basketball court")))

@@ -145,7 +145,7 @@ def relate(w: Writer, target: SceneObject, anchor: SceneObject, noun: Noun) -> s
     """Words that tie the target to the anchor and no rival, "" when there are none."""
     f = w.facts
     options: list[tuple[str, Callable[[SceneObject], int]]] = []
-    if target.host == anchor.id and anchor.category in HOSTS:
+    if target.host == anchor.id and anchor.category in HOSTS and target.category != "bridge":
         options.append((HOSTS[anchor.category], lambda o: f.on(o, anchor)))
     elif anchor.category in ("road", "runway"):
         options.append((w.one_of(("along", "next to", "beside")), lambda o: f.along(o, anchor)))

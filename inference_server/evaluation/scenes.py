@@ -115,7 +115,9 @@ def _objects(canvas: Canvas, rgb: NDArray[np.uint8], valid: NDArray[np.bool_]) -
         window = windows[number - 1]
         if window is None:
             continue
-        members = [number, *carried.get(number, [])] if drawn.category in _CARRIERS else [number]
+        members = [number]
+        for member in members:  # grows while it is walked: a car on a bridge is on the bridge's road
+            members.extend(carried.get(member, []))
         parts = [windows[m - 1] for m in members if windows[m - 1] is not None]
         rows = slice(min(p[0].start for p in parts), max(p[0].stop for p in parts))
         cols = slice(min(p[1].start for p in parts), max(p[1].stop for p in parts))

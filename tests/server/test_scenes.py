@@ -341,3 +341,15 @@ def test_missing_corner_is_written_as_mask(tmp_path) -> None:  # type: ignore[no
     write_geotiff(scene, tmp_path / "corner.tif")
     with rasterio.open(tmp_path / "corner.tif") as dataset:
         assert np.array_equal(dataset.dataset_mask() > 0, scene.valid)
+
+
+def test_a_road_goes_on_over_its_bridge() -> None:
+    checked = 0
+    for seed in range(12):
+        scene = generate(seed, size_px=(300, 300), gsd_m=0.8, theme="mixed", expressions=0)
+        for bridge in (o for o in scene.objects if o.category == "bridge"):
+            road = scene.object(bridge.host)
+            on_road = road.mask.full(scene.valid.shape)
+            assert not (bridge.mask.full(scene.valid.shape) & ~on_road).any()
+            checked += 1
+    assert checked >= 3
