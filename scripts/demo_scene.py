@@ -21,10 +21,10 @@ from shapely.geometry.base import BaseGeometry
 from inference_server.evaluation.scenes import generate, write_geotiff, write_truth
 
 SEED, THEME, SIZE_PX, GSD_M = 3, "airport", (900, 980), 0.3
-EXPRESSION = "the white airplane between the red airplane and the blue airplane"
+EXPRESSION = "the blue airplane right of the red airplane"
 #: Colours of the scene's airplanes from left to right, and which of them the expression names.
 AIRPLANES = ("white", "red", "white", "blue")
-TARGET = 2
+TARGET = 3
 MIN_IOU = 0.5
 
 

@@ -62,6 +62,15 @@ class DrawnResults(QObject):
         self.look_at(outcome)
         if outcome.written is not None:
             self._group = result_layers.add_to_project(outcome.written, QgsProject.instance(), min_score=min_score)
+            # QGIS's tree shows a new group folded, whatever the group says, until it has taken it up.
+            QTimer.singleShot(0, self._unfold)
+
+    def _unfold(self) -> None:
+        layers = self._drawn_layers()
+        node = QgsProject.instance().layerTreeRoot().findLayer(layers[0].id()) if layers else None
+        if node is not None:
+            for is_unfolded in (False, True):
+                node.parent().setExpanded(is_unfolded)
 
     def look_at(self, outcome: Outcome) -> None:
         """Makes an outcome the one that objects are shown of, without drawing it."""
