@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Iterator
 from email.parser import BytesParser
 from email.policy import HTTP
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Callable, Iterator, List, Optional, Union
+from typing import Any, Callable, Union
 
 from rsground_plugin.core.client import GroundingClient
 from rsground_plugin.core.server_process import ServerSource
@@ -82,7 +83,7 @@ def slow(seconds: float, after: Script) -> Script:
     return script
 
 
-def refused(code: str, message: str, field: Optional[str] = None) -> Script:
+def refused(code: str, message: str, field: str | None = None) -> Script:
     """The script of an error in the stream."""
 
     def script(request: GroundingRequest, tile: bytes) -> Iterator[Step]:
@@ -98,11 +99,11 @@ class ScriptedServer:
         self.script = script
         self.token = token
         self.status = status
-        self.body: Optional[bytes] = None
+        self.body: bytes | None = None
         self.protocol = PROTOCOL_VERSION
-        self.requests: List[GroundingRequest] = []
-        self.tiles: List[bytes] = []
-        self.broken_off_at: List[float] = []
+        self.requests: list[GroundingRequest] = []
+        self.tiles: list[bytes] = []
+        self.broken_off_at: list[float] = []
         self._http = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._http.daemon_threads = True
         self.port = self._http.server_address[1]

@@ -6,14 +6,15 @@ import json
 import socket
 import threading
 import time
-from typing import Any, Iterator, List
+from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from scripted_server import ENGINE, ScriptedServer, detection, found, refused, slow
+
 from rsground_plugin.core.client import GroundingClient
 from rsground_plugin.core.errors import ProtocolMismatch, QueryCancelled, ServerGone, ServerRefused, ServerTimeout
 from rsground_plugin.protocol import ErrorEvent, GroundingRequest, ProgressEvent, WireError
-
-from scripted_server import ENGINE, ScriptedServer, detection, found, refused, slow
 
 REQUEST = GroundingRequest("the white tank, naïve 東京")
 
@@ -31,7 +32,7 @@ def ground(server: ScriptedServer, **more: Any) -> Any:
 
 
 def test_the_result_comes_with_its_progress(server: ScriptedServer) -> None:
-    events: List[ProgressEvent] = []
+    events: list[ProgressEvent] = []
     result = ground(server, on_progress=events.append)
     assert [d.id for d in result.detections] == ["a"]
     assert [(e.stage, e.done, e.total) for e in events] == [("encode", 0, 1), ("find", 1, 2)]
