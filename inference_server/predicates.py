@@ -166,7 +166,8 @@ def same_as(pairs: Pairs, frame: Frame) -> FloatArray:
 
 
 def _coverage(pairs: Pairs) -> FloatArray:
-    """Share of the rays from the target's centroid that meet the anchor within three thicknesses."""
+    """Share of the rays from the target's centroid that meet the anchor within three thicknesses, or whose
+    neighbours do: a gap of one ray between two trees is none."""
     targets = pairs.targets
     reach = targets.diameters / 2 + 3.0 * targets.thickness
     angles = np.linspace(0.0, 2.0 * np.pi, RAYS, endpoint=False)
@@ -179,20 +180,25 @@ def _coverage(pairs: Pairs) -> FloatArray:
     for j in range(pairs.shape[1]):
         rows = np.nonzero(close[:, j])[0]
         if rows.size:
-            share[rows, j] = shapely.intersects(rays[rows], pairs.anchors.geometries[j]).mean(axis=1)
+            hits = shapely.intersects(rays[rows], pairs.anchors.geometries[j])
+            hits = hits | np.roll(hits, 1, axis=1) | np.roll(hits, -1, axis=1)
+            share[rows, j] = hits.mean(axis=1)
     return share
 
 
 def surrounded_by(pairs: Pairs, frame: Frame) -> FloatArray:
     """Anchors all around: seen from the target in more than half of all directions, best in nearly all."""
-    return rise(_coverage(pairs), 0.4, 0.85)
+    # the pool in the lawn is surrounded, a thing on top of one tree is not
+    in_small = pairs.covered * (pairs.anchors.areas[None, :] < 4.0 * pairs.targets.areas[:, None])
+    return np.asarray(rise(_coverage(pairs), 0.5, 0.9) * (1.0 - in_small))
 
 
 def around(pairs: Pairs, frame: Frame) -> FloatArray:
     """Encloses the anchor; or, one of many around it, lies next to it."""
     small = pairs.targets.areas[:, None] < 2.0 * pairs.anchors.areas[None, :]
     one_of_many = fall(pairs.gap / pairs.scale, 0.8, 4.0) * clear(pairs) * small
-    return np.asarray(np.maximum(rise(_coverage(pairs.swapped()).T, 0.4, 0.85), 0.9 * one_of_many))
+    encloses = rise(_coverage(pairs.swapped()).T, 0.5, 0.9) * clear(pairs)
+    return np.asarray(np.maximum(encloses, 0.9 * one_of_many))
 
 
 def along(pairs: Pairs, frame: Frame) -> FloatArray:
@@ -297,7 +303,9 @@ def at_center_of(pairs: Pairs, frame: Frame) -> FloatArray:
 def crossing(pairs: Pairs, frame: Frame) -> FloatArray:
     """Lies over it or reaches it, at an angle."""
     meets = fall(pairs.gap, 1.0 + 0.2 * pairs.scale, 2.0 + 0.8 * pairs.scale)
-    return np.asarray(meets * (0.35 + 0.65 * rise(pairs.crossing_angle, 15.0, 50.0)))
+    elongation = np.minimum(pairs.targets.elongations[:, None], pairs.anchors.elongations[None, :])
+    has_axes = rise(elongation, 1.2, 2.0)  # a square runs no way
+    return np.asarray(meets * (1.0 - 0.65 * has_axes * (1.0 - rise(pairs.crossing_angle, 15.0, 50.0))))
 
 
 def _compare(attribute: str, sign: float) -> Predicate:
@@ -383,8 +391,9 @@ def between(targets: Shapes, first: Shapes, second: Shapes | None) -> FloatArray
     """How far each target lies between a pair of anchors: (n, m, k), or (n, m, m) within one set.
 
     Seen from the target's centroid, the nearest parts of both anchors lie in opposite directions: 155
-    degrees apart or more is surely between, 105 or less is not. A long target also lies between two
-    anchors when the shortest line from one to the other crosses it.
+    degrees apart or more is surely between, 105 or less is not. Between compact anchors so is the corridor
+    from middle to middle, about as wide as they are. A long target also lies between two anchors when the
+    shortest line from one to the other crosses it.
     """
     pairs = Pairs(targets, first)
     others = pairs if second is None else Pairs(targets, second)
@@ -394,10 +403,25 @@ def between(targets: Shapes, first: Shapes, second: Shapes | None) -> FloatArray
     lengths = length_a[:, :, None] * length_b[:, None, :]
     cosine = np.where(lengths > 1e-9, dot / np.maximum(lengths, 1e-9), 1.0)
     grade = rise(np.degrees(np.arccos(np.clip(cosine, -1.0, 1.0))), 105.0, 155.0)
+    grade = np.maximum(grade, _corridor(targets, first, first if second is None else second))
     grade = grade * clear(pairs)[:, :, None] * clear(others)[:, None, :]
     spread = (length_a[:, :, None] + length_b[:, None, :]) / (targets.diameters[:, None, None] + 1.0)
     grade = grade * (0.6 + 0.4 * np.exp(-spread / 10.0))
     return np.maximum(grade, _crossed(targets, first, first if second is None else second))
+
+
+def _corridor(targets: Shapes, first: Shapes, second: Shapes) -> FloatArray:
+    """(n, m, k) how far each target lies in the corridor between the middles of two compact anchors."""
+    span = second.centers[None, :, :] - first.centers[:, None, :]
+    length = np.maximum(np.hypot(span[..., 0], span[..., 1]), 1e-6)
+    offset = targets.centers[:, None, :] - first.centers[None, :, :]
+    along = np.einsum("nmx,mkx->nmk", offset, span) / length**2
+    across = offset[:, :, None, 0] * span[None, ..., 1] - offset[:, :, None, 1] * span[None, ..., 0]
+    sides = np.sqrt(first.areas)[:, None] + np.sqrt(second.areas)[None, :]
+    half_width = np.maximum(0.25 * sides, 0.12 * length)
+    compact = [rise(s.thickness / np.maximum(s.diameters, 1e-6), 0.25, 0.4) for s in (first, second)]
+    grade = fall(np.abs(along - 0.5), 0.3, 0.5) * fall(np.abs(across) / length / half_width, 0.8, 2.2)
+    return np.asarray(grade * compact[0][None, :, None] * compact[1][None, None, :])
 
 
 def _crossed(targets: Shapes, first: Shapes, second: Shapes) -> FloatArray:
