@@ -1,7 +1,7 @@
 """A tile as a tree of regions: every object of the tile is (nearly) one of its nodes.
 
-Small watershed basins of the colour gradient, those under a minimal area merged away (Meyer & Vachier's
-hierarchical watershed by area), are the leaves; a binary partition tree with Ward linkage (Salembier &
+Small watershed basins of the colour gradient, those under a minimal area merged away along the minimum spanning tree
+of their colours (a hierarchical watershed by area), are the leaves; a binary partition tree with Ward linkage (Salembier &
 Garrido 2000) is built over them with the library higra. The tree is built once per tile; candidates, masks
 and the weights-free segmenter of every engine read from it.
 """
@@ -15,7 +15,9 @@ from functools import cached_property
 import higra as hg
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
+from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude, label
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from skimage.segmentation import watershed
 
 from inference_server.geometry import Mask
@@ -300,12 +302,17 @@ def build_region_tree(
     gradient = np.sqrt(sum(gaussian_gradient_magnitude(band, sigma_px) ** 2 for band in lab))
     progress("regions", 1, 4)
     basins = watershed(gradient, mask=None if valid.all() else valid) - 1
+    left_out = valid & (basins < 0)
+    if left_out.any():
+        # Islands of data that hold no minimum of the gradient are basins of their own.
+        islands, _ = label(left_out)
+        basins = np.where(left_out, basins.max() + islands, basins)
     n_basins = int(basins.max()) + 1
     if not valid.all():
         # One extra region stands for all that is not there; it keeps the graph in one piece.
         basins[~valid] = n_basins
     progress("regions", 2, 4)
-    labels, n_leaves = _merge_small(basins, gradient, n_basins, valid, min_area_px)
+    labels, n_leaves = _merge_small(basins, lab, n_basins, min_area_px)
     progress("regions", 3, 4)
     edges, length, strength = _adjacency(labels, gradient)
     smooth = np.stack([gaussian_filter(band, sigma_px) for band in lab]).reshape(3, -1)
@@ -357,23 +364,36 @@ def _adjacency(
 
 
 def _merge_small(
-    basins: NDArray[np.int32], gradient: FloatArray, n_basins: int, valid: NDArray[np.bool_], min_area_px: int
+    basins: NDArray[np.int32], lab: FloatArray, n_basins: int, min_area_px: int
 ) -> tuple[IntArray, int]:
-    """Merges watershed basins smaller than a minimal area over their lowest passes (area-filtered watershed)."""
+    """Merges watershed basins smaller than a minimal area with the neighbours most like them in colour.
+
+    The distance of mean colours, not the lowest pass of the gradient: over the blurred rim of an object the pass is
+    low on both sides, and its basins would as often join the ground.
+    """
     total = int(basins.max()) + 1
     if total == 1:
         return basins.astype(np.int64), 1
-    edges, _, strength = _adjacency(basins, gradient)
-    size = np.bincount(basins.ravel(), minlength=total).astype(np.float64)
+    flat = basins.ravel()
+    edges, _, _ = _adjacency(basins, lab[0])
+    size = np.bincount(flat, minlength=total).astype(np.float64)
+    mean = np.stack([np.bincount(flat, band.ravel(), total) / size for band in lab], axis=1)
+    strength = np.linalg.norm(mean[edges[:, 0]] - mean[edges[:, 1]], axis=1)
     if total > n_basins:
         # The void must not swallow basins: its passes are made the highest.
         strength = np.where(edges[:, 1] == n_basins, strength.max() + 1.0, strength)
         size[n_basins] = 1e12
     graph = hg.UndirectedGraph(total)
     graph.add_edges(edges[:, 0].copy(), edges[:, 1].copy())
-    tree, altitudes = hg.watershed_hierarchy_by_area(graph, strength, vertex_area=size)
-    merged = np.asarray(hg.labelisation_horizontal_cut_from_threshold(tree, altitudes, float(min_area_px)))
-    merged = np.unique(merged.ravel()[:total], return_inverse=True)[1]
+    # Along the minimum spanning tree, a side of a cut that is too small to stand alone is joined to the other.
+    tree, _ = hg.bpt_canonical(graph, strength)
+    area = hg.attribute_area(tree, vertex_area=size)
+    pairs = _children(tree)
+    spanning = hg.CptBinaryHierarchy.get_mst(tree)
+    sources, targets = spanning.edge_list()
+    is_joined = area[pairs].min(axis=1) < min_area_px
+    joined = coo_matrix((np.ones(is_joined.sum()), (sources[is_joined], targets[is_joined])), shape=(total, total))
+    _, merged = connected_components(joined, directed=False)
     count = int(merged.max()) + 1
     if total > n_basins:
         # The void gets the last label, alone, whatever the cut made of it.
@@ -387,6 +407,13 @@ def _merge_small(
             merged[n_basins] = count
             count += 1
     return merged[basins].astype(np.int64), count
+
+
+def _children(tree: hg.Tree) -> IntArray:
+    """(inner node, 2) the two children of each inner node of a binary tree."""
+    parents = np.asarray(tree.parents())[:-1]
+    order = np.argsort(parents, kind="stable")
+    return order.reshape(-1, 2).astype(np.int64)
 
 
 def _without_void(tree: RegionTree) -> RegionTree:

@@ -12,6 +12,8 @@ import higra as hg
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import median_filter
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
 from inference_server.models.geobia.features import LeafTable
 from inference_server.regions import RegionTree
@@ -39,8 +41,19 @@ def blob_trees(tree: RegionTree, leaves: LeafTable) -> list[RegionTree]:
 def _max_tree(tree: RegionTree, height: NDArray[np.float64]) -> RegionTree:
     graph = hg.UndirectedGraph(tree.n_leaves)
     graph.add_edges(tree.edges[:, 0].copy(), tree.edges[:, 1].copy())
+    bridges = _bridges(tree, height)
+    graph.add_edges(bridges[:-1], bridges[1:])
     grown, levels = hg.component_tree_max_tree(graph, np.round(height / STEP))
     return tree.regrown(np.asarray(grown.parents(), dtype=np.int64), np.asarray(levels, dtype=np.float64) * STEP)
+
+
+def _bridges(tree: RegionTree, height: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The lowest leaf of each island of data: joined in a row, missing data between them does not cut the tree."""
+    ends = (tree.edges[:, 0], tree.edges[:, 1])
+    adjacency = coo_matrix((np.ones(len(tree.edges)), ends), shape=(tree.n_leaves, tree.n_leaves))
+    count, island = connected_components(adjacency, directed=False)
+    lowest = np.lexsort((height, island))
+    return lowest[np.searchsorted(island[lowest], np.arange(count))].astype(np.int64)
 
 
 def _background(tree: RegionTree, leaves: LeafTable, window_px: int) -> NDArray[np.float64]:

@@ -24,16 +24,16 @@ class NamedColor:
 
 
 COLORS: dict[str, NamedColor] = {
-    "red": NamedColor(hue=(28, 20, 36), chroma_above=(7, 24), light_below=(92, 80)),
-    "orange": NamedColor(hue=(58, 14, 30), chroma_above=(14, 34), light_above=(30, 42)),
+    "red": NamedColor(hue=(28, 20, 36), chroma_above=(6, 24), light_below=(92, 80)),
+    "orange": NamedColor(hue=(58, 14, 30), chroma_above=(12, 32), light_above=(30, 42)),
     "brown": NamedColor(hue=(55, 28, 48), chroma_above=(3, 10), light_below=(74, 58), chroma_below=(52, 40)),
-    "yellow": NamedColor(hue=(90, 14, 28), chroma_above=(16, 36), light_above=(40, 58)),
-    "green": NamedColor(hue=(140, 36, 58), chroma_above=(4, 13)),
-    "turquoise": NamedColor(hue=(205, 28, 48), chroma_above=(6, 16), light_above=(28, 42)),
-    "blue": NamedColor(hue=(262, 34, 56), chroma_above=(6, 20)),
-    "purple": NamedColor(hue=(318, 18, 34), chroma_above=(7, 18)),
-    "pink": NamedColor(hue=(10, 34, 54), chroma_above=(4, 13), light_above=(50, 66)),
-    "white": NamedColor(chroma_below=(19, 9), light_above=(68, 86)),
+    "yellow": NamedColor(hue=(90, 14, 28), chroma_above=(14, 34), light_above=(40, 58)),
+    "green": NamedColor(hue=(140, 36, 58), chroma_above=(3, 13)),
+    "turquoise": NamedColor(hue=(205, 28, 48), chroma_above=(5, 16), light_above=(28, 42)),
+    "blue": NamedColor(hue=(262, 34, 56), chroma_above=(5, 18)),
+    "purple": NamedColor(hue=(318, 18, 34), chroma_above=(6, 18)),
+    "pink": NamedColor(hue=(10, 34, 54), chroma_above=(4, 14), light_above=(46, 64)),
+    "white": NamedColor(chroma_below=(19, 9), light_above=(62, 80)),
     "gray": NamedColor(chroma_below=(15, 8), light_above=(20, 34), light_below=(94, 78)),
     "black": NamedColor(chroma_below=(22, 12), light_below=(40, 24)),
     "beige": NamedColor(hue=(76, 26, 44), chroma_above=(2, 7), chroma_below=(34, 24), light_above=(50, 66)),
@@ -54,6 +54,9 @@ SYNONYMS = {
     "emerald": "green", "lime": "green", "bright": "light", "pale": "light", "colourful": "colorful",
 }  # fmt: skip
 
+#: So much of a hue's membership is left to how strong the colour is.
+PURITY = 0.2
+
 _DARKER = frozenset({"dark", "deep"})
 _LIGHTER = frozenset({"light", "bright", "pale"})
 
@@ -73,8 +76,11 @@ def membership(name: str, table: NodeTable) -> Column | None:
         return None
     base = named[-1]
     out = _degree(COLORS[base], table)
-    for modifier in named[:-1]:
-        if modifier in ("dark", "light") and base not in ("dark", "light"):
+    has_hue = COLORS[base].hue is not None
+    for modifier in ("vivid" if has_hue and m == "light" and "bright" in words else m for m in named[:-1]):
+        if modifier == "vivid":
+            out = out * (0.25 + 0.75 * ramp(table.chroma, 14.0, 44.0))
+        elif modifier in ("dark", "light") and base not in ("dark", "light"):
             # Dark and light shift what is expected of a colour; they do not ask for black or white.
             wanted = ramp(72.0 - table.lightness, 0.0, 24.0) if modifier == "dark" else ramp(table.lightness, 38.0, 62.0)
             out = out * (0.25 + 0.75 * wanted)
@@ -107,6 +113,8 @@ def _canonical(word: str) -> str | None:
 def _degree(color: NamedColor, table: NodeTable) -> Column:
     out = np.ones_like(table.lightness)
     if color.hue is not None:
+        # Of two reds the stronger is "the red one", though both are red.
+        out = 1.0 - PURITY + PURITY * ramp(table.chroma, 8.0, 48.0)
         centre, full, none = color.hue
         away = np.abs((table.hue - centre + 180.0) % 360.0 - 180.0)
         out = out * ramp(none - away, 0.0, none - full)

@@ -11,20 +11,23 @@ import numpy as np
 
 from inference_server.expression import Attribute, Phrase
 from inference_server.models.base import Prediction, Predictions, Progress
-from inference_server.models.geobia.classes import RULES, Nodes
+from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import Column, NodeTable, SceneTone, joined, leaf_table, node_table, ramp
-from inference_server.models.geobia.selection import Forest, settle
+from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
+from inference_server.models.geobia.tidy import tidied
 from inference_server.models.geobia.vocabulary import SURFACES, Meaning, meaning
+from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
 from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.30
-MAX_CANDIDATES = 300
+MAX_CANDIDATES = 150
+EASE = 0.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,9 @@ class GeobiaEngine:
         progress("features", 1, 2)
         table = joined([node_table(each, leaves) for each in trees])
         progress("features", 2, 2)
-        return Encoding(Forest(trees), Nodes(table, tile.gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient), leaves.tone)
+        gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
+        nodes = Nodes(table, gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient)
+        return Encoding(Forest(trees), nodes, leaves.tone)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first."""
@@ -74,12 +79,12 @@ class GeobiaEngine:
                 why_empty=f'The embedded engine does not know what "{phrase.category}" looks like.', failed_part="engine"
             )
         nodes: Nodes = encoding.nodes
-        fit = class_fit(nodes, wanted)
-        degree, notes = attribute_degree(nodes.t, phrase.attributes)
+        fit = degree(wanted.name, nodes)
+        agreement, notes = attribute_degree(nodes.t, phrase.attributes)
         note = tone_note(encoding.tone) if any(a.kind == "color" for a in phrase.attributes) else ""
         if not wanted.is_known:
             notes.append(f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.')
-        score = fit if degree is None else combine(fit, degree)
+        score = fit if agreement is None else combine(fit, agreement)
         chosen = settle(
             encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES
         )
@@ -88,8 +93,15 @@ class GeobiaEngine:
             part, why = _why(fit, phrase, wanted)
             return Predictions(why_empty=why, failed_part=part, notes=tuple(notes))
         label = phrase.category or "object"
+        if wanted.name in SURFACES:
+            groups = grouped(encoding.forest, chosen, nodes.t)
+            masks = [encoding.forest.union(group) for group in groups]
+        else:
+            groups = [[node] for node in chosen]
+            masks = [tidied(encoding.forest.mask(node)) for node in chosen]
+        scores = [eased(float(score[group].max())) for group in groups]
         return Predictions(
-            tuple(Prediction(float(score[i]), label, mask=encoding.forest.mask(i)) for i in chosen),
+            tuple(Prediction(s, label, mask=m) for s, m in sorted(zip(scores, masks, strict=True), key=lambda p: -p[0])),
             notes=tuple(n for n in (*notes, note) if n),
         )
 
@@ -97,15 +109,9 @@ class GeobiaEngine:
         """Nothing to free: encodings are the caller's."""
 
 
-def class_fit(nodes: Nodes, wanted: Meaning) -> Column:
-    """(node,) in [0, 1]: the rule's product, stretched so that a clear case is near 1 and a doubtful one near 0.3."""
-    raw = np.clip(RULES[wanted.name](nodes), 0.0, 1.0)
-    return np.asarray(raw ** (1.0 / 3.0)) * (0.85 if not wanted.is_known else 1.0)
-
-
 def attribute_degree(table: NodeTable, attributes: tuple[Attribute, ...]) -> tuple[Column | None, list[str]]:
     """How well each node has the colour and shape words, None without any; and notes on words passed over."""
-    degree: Column | None = None
+    total: Column | None = None
     notes: list[str] = []
     for attribute in attributes:
         found = None
@@ -118,13 +124,21 @@ def attribute_degree(table: NodeTable, attributes: tuple[Attribute, ...]) -> tup
                 notes.append(f'"{attribute.text}" was passed over: the embedded engine cannot tell.')
             continue
         found = 1.0 - found if attribute.negated else found
-        degree = found if degree is None else degree * found
-    return degree, notes
+        total = found if total is None else total * found
+    return total, notes
 
 
-def combine(fit: Column, degree: Column) -> Column:
+def combine(fit: Column, agreement: Column) -> Column:
     """Class and attributes: both are needed; a colour word is worth about as much as the class."""
-    return np.asarray(fit**0.55 * degree**0.45 * ramp(degree, 0.05, 0.3) * ramp(fit, 0.1, 0.3))
+    return np.asarray(np.sqrt(fit * agreement) * ramp(agreement, 0.03, 0.2) * ramp(fit, 0.1, 0.3))
+
+
+def eased(score: float) -> float:
+    """Scores as they are given out: what is likely is nearly as good as what is certain.
+
+    Among likely ones the words decide ("left of", "the largest"), not how typical of its class each is.
+    """
+    return MIN_SCORE + (1.0 - MIN_SCORE) * max((score - MIN_SCORE) / (1.0 - MIN_SCORE), 0.0) ** EASE
 
 
 def _why(fit: Column, phrase: Phrase, wanted: Meaning) -> tuple[str, str]:
@@ -139,6 +153,6 @@ def _revision() -> str:
     """A hash of the engine's own sources: its answers change when they do."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [*sorted(folder.glob("*.py")), folder.parent.parent / "regions.py"]:
+    for path in [*sorted(folder.glob("*.py")), folder / "additive.json", folder.parent.parent / "regions.py"]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]

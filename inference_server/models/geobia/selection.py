@@ -7,16 +7,20 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 from inference_server.geometry import Mask
-from inference_server.models.geobia.features import Column
+from inference_server.models.geobia.features import Column, NodeTable
 from inference_server.regions import IntArray, RegionTree
 
 #: An enclosing node takes over when its score is at least this share of the best one inside it.
-TAKEOVER_THING = 0.93
+TAKEOVER_THING = 0.87
 TAKEOVER_SURFACE = 0.85
 #: A node is passed over when more of it than this share is already part of a better one.
 MAX_OVERLAP = 0.15
+#: Pieces of one surface differ by less than this in colour (CIELAB).
+ALIKE = 9.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +61,18 @@ class Forest:
         """The node's pixels."""
         index, local = self.place(node)
         return self.trees[index].mask(local)
+
+    def union(self, nodes: list[int]) -> Mask:
+        """The pixels of several nodes, of whichever trees."""
+        if len(nodes) == 1:
+            return self.mask(nodes[0])
+        base = self.trees[0]
+        is_in = np.zeros(base.n_leaves + 1, dtype=bool)
+        for node in nodes:
+            is_in[self.leaves(node)] = True
+        bounds = np.array([self.trees[t].bounds[n] for t, n in map(self.place, nodes)])
+        (row0, col0), (row1, col1) = bounds[:, :2].min(axis=0), bounds[:, 2:].max(axis=0)
+        return Mask(is_in[base.labels[row0:row1, col0:col1]], int(row0), int(col0))
 
     def parent(self, node: int) -> int:
         """The node above, itself for a root."""
@@ -103,3 +119,24 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
 def _overlap(forest: Forest, node: int, covered: NDArray[np.bool_], area: Column) -> float:
     leaves = forest.leaves(node)
     return float(area[leaves[covered[leaves]]].sum() / max(area[leaves].sum(), 1.0))
+
+
+def grouped(forest: Forest, chosen: list[int], table: NodeTable) -> list[list[int]]:
+    """Pieces of one surface put together: chosen nodes that touch along a good part of a side and look alike.
+
+    A road is cut by shadows and crossings, a field by a track: the tree rarely holds it whole.
+    """
+    base = forest.trees[0]
+    owner = np.full(base.n_leaves, -1)
+    for index, node in enumerate(chosen):
+        owner[forest.leaves(node)] = index
+    ends = owner[base.edges]
+    across = (ends[:, 0] != ends[:, 1]) & (ends >= 0).all(axis=1)
+    touching = np.zeros((len(chosen), len(chosen)))
+    np.add.at(touching, (ends[across, 0], ends[across, 1]), base.edge_length[across])
+    touching += touching.T
+    color = np.stack([table.lightness, table.a, table.b], axis=1)[chosen]
+    apart = np.linalg.norm(color[:, None] - color[None], axis=2)
+    side = np.minimum(table.width[chosen][:, None], table.width[chosen][None])
+    _, group = connected_components(csr_matrix((touching > 0.3 * side) & (apart < ALIKE)), directed=False)
+    return [[chosen[i] for i in np.flatnonzero(group == g)] for g in dict.fromkeys(group.tolist())]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 _WORDS = {
     "building": "building house roof rooftop roof-top home villa warehouse hangar factory shed garage barn cabin hut cottage"
-    " mansion church school hospital hotel terminal mall supermarket office apartment block residence dwelling structure complex"
+    " mansion church school hospital hotel terminal mall supermarket office apartment residence dwelling structure complex"
     " facility store shop greenhouse pavilion bungalow skyscraper tower depot plant station gymnasium stadium hall mosque temple"
     " farmhouse construction canopy edifice townhouse condo tenement storey",
     "road": "road street highway path lane avenue track driveway motorway expressway freeway alley pavement sidewalk trail"
@@ -45,6 +45,9 @@ _WORDS = {
     " island stripe line item target",
 }
 
+#: Words that say nothing of what it is: "bare soil area", "building block", "road section".
+_VAGUE = frozenset("area areas region zone patch spot part section segment complex site".split())
+
 CLASS_OF = {word: name for name, words in _WORDS.items() for word in words.split()}
 
 #: Classes that name a surface rather than a countable thing: neighbouring pieces may be one answer.
@@ -69,6 +72,8 @@ class Meaning:
 def meaning(category: str) -> Meaning:
     """The class of a category such as "storage tank" or "metal warehouse": the longest known ending decides."""
     words = category.lower().replace("-", " ").split()
+    while len(words) > 1 and words[-1] in _VAGUE:
+        words.pop()
     if not words:
         return Meaning("thing", True, "")
     for size in (3, 2, 1):

@@ -1,0 +1,35 @@
+"""A node's pixels made into the outline of a thing: without the threads by which regions leak."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, label
+from skimage.morphology import disk
+
+from inference_server.geometry import Mask
+
+#: A thread is anything thinner than this share of the square root of the area.
+THREAD = 0.14
+#: Trimming that would take more than this share away has met a thin thing, not threads: nothing is trimmed.
+MAX_TRIMMED = 0.3
+
+
+def tidied(mask: Mask) -> Mask:
+    """The mask opened by a small disc, its largest piece, with holes filled; the mask itself where little would remain."""
+    area = mask.area
+    radius = int(np.clip(round(0.5 * THREAD * np.sqrt(area)), 1, 6))
+    padded = np.pad(mask.pixels, radius + 1)
+    element = disk(radius)
+    opened = binary_dilation(binary_erosion(padded, element), element) & padded
+    pieces, count = label(opened)
+    if not count:
+        return mask
+    sizes = np.bincount(pieces.ravel())[1:]
+    kept: NDArray[np.bool_] = pieces == int(np.argmax(sizes)) + 1
+    if kept.sum() < (1.0 - MAX_TRIMMED) * area:
+        return mask
+    kept = np.asarray(binary_fill_holes(kept))
+    rows, cols = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
+    window = kept[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Mask(window, int(mask.row + rows[0] - radius - 1), int(mask.col + cols[0] - radius - 1))

@@ -1,0 +1,248 @@
+"""The embedded engine: words to classes, colours to names, nested regions to objects, and honest refusals."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from affine import Affine
+from rasterio.crs import CRS
+
+from inference_server.expression import Attribute, Phrase
+from inference_server.geometry import Mask
+from inference_server.models.geobia.additive import ATTRIBUTES, AdditiveScore, additive_scores, attributes
+from inference_server.models.geobia.classes import CLASSES, degree, near_range
+from inference_server.models.geobia.colors import COLORS, is_color, membership
+from inference_server.models.geobia.engine import GeobiaEngine
+from inference_server.models.geobia.features import leaf_table, node_table
+from inference_server.models.geobia.selection import Forest, settle
+from inference_server.models.geobia.tidy import tidied
+from inference_server.models.geobia.vocabulary import CLASS_OF, meaning
+from inference_server.raster import RasterTile
+from inference_server.regions import build_region_tree
+
+#: Colours as paint and roofs have them, sRGB.
+PAINTS = {
+    "red": (190, 40, 40), "orange": (225, 120, 40), "yellow": (225, 205, 50), "green": (60, 130, 60),
+    "blue": (50, 80, 180), "white": (245, 245, 245), "black": (18, 18, 20), "gray": (125, 126, 128),
+    "brown": (110, 75, 50), "pink": (235, 150, 160), "turquoise": (60, 190, 190), "beige": (215, 200, 170),
+    "purple": (130, 60, 150),
+}  # fmt: skip
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Progress that nobody looks at."""
+
+
+def patches() -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    """A gray ground with a 40-pixel patch of each paint; where each patch's centre is (row, col)."""
+    rgb = np.full((3, 260, 260), 96, dtype=np.uint8)
+    rng = np.random.default_rng(0)
+    rgb = np.clip(rgb + rng.normal(0, 1, rgb.shape), 0, 255).astype(np.uint8)
+    centres = {}
+    for i, (name, color) in enumerate(PAINTS.items()):
+        row, col = 15 + 60 * (i // 4), 15 + 60 * (i % 4)
+        rgb[:, row : row + 40, col : col + 40] = np.array(color)[:, None, None]
+        centres[name] = (row + 20, col + 20)
+    return rgb, centres
+
+
+@pytest.fixture(scope="module")
+def painted() -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
+    return patches()
+
+
+class TestColors:
+    @pytest.mark.parametrize("name", PAINTS)
+    def test_each_paint_is_best_named_by_its_name(self, painted: tuple, name: str) -> None:
+        rgb, centres = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        table = node_table(tree, leaf_table(tree))
+        leaf = tree.labels[centres[name]]
+        plain = {c: membership(c, table) for c in PAINTS}
+        values = {c: float(m[leaf]) for c, m in plain.items() if m is not None}
+        assert values[name] > 0.6
+        assert values[name] == pytest.approx(max(values.values()), abs=0.15)
+
+    def test_compounds(self, painted: tuple) -> None:
+        rgb, centres = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        table = node_table(tree, leaf_table(tree))
+        blue, white = tree.labels[centres["blue"]], tree.labels[centres["white"]]
+        either = membership("white or blue", table)
+        assert either is not None
+        assert min(either[blue], either[white]) > 0.6
+        dark, light = membership("dark blue", table), membership("light blue", table)
+        assert dark is not None
+        assert light is not None
+        assert dark[blue] > light[blue]
+        assert membership("bluish", table)[blue] > 0.6  # type: ignore[index]
+
+    def test_words_that_are_no_colours(self, painted: tuple) -> None:
+        assert is_color("dark red")
+        assert is_color("grey")
+        assert not is_color("square")
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        assert membership("square", node_table(tree, leaf_table(tree))) is None
+
+    def test_every_colour_has_a_membership_between_0_and_1(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        table = node_table(tree, leaf_table(tree))
+        for name in COLORS:
+            values = membership(name, table)
+            assert values is not None
+            assert values.min() >= 0
+            assert values.max() <= 1
+
+
+class TestWords:
+    @pytest.mark.parametrize(
+        ("category", "name"),
+        [
+            ("house", "building"), ("metal warehouse", "building"), ("storage tank", "tank"), ("swimming pool", "pool"),
+            ("tennis court", "court"), ("parking lot", "parking lot"), ("school bus", "bus"), ("boat", "ship"),
+            ("aircraft", "airplane"), ("bare soil area", "soil"), ("football pitch", "soccer field"), ("", "thing"),
+            ("river bank", "thing"),
+        ],
+    )  # fmt: skip
+    def test_the_longest_known_ending_decides(self, category: str, name: str) -> None:
+        assert meaning(category).name == name
+
+    def test_an_unknown_word_is_said_to_be_unknown(self) -> None:
+        assert not meaning("giraffe").is_known
+
+    def test_every_word_names_a_class_that_has_a_rule(self) -> None:
+        assert set(CLASS_OF.values()) <= set(CLASSES)
+
+
+class TestRules:
+    def test_every_class_grades_every_node_between_0_and_1(self, painted: tuple) -> None:
+        rgb, _ = painted
+        for gsd_crs in (CRS.from_epsg(32633), None):
+            tile = RasterTile(rgb, np.ones(rgb.shape[1:], dtype=bool), Affine(0.3, 0, 5e5, 0, -0.3, 5e6), gsd_crs)
+            encoding = GeobiaEngine().encode(tile, quiet)
+            for name in CLASSES:
+                values = degree(name, encoding.nodes)
+                assert np.isfinite(values).all(), name
+                assert values.min() >= 0, name
+                assert values.max() <= 1, name
+
+    def test_near_range_is_one_inside_and_falls_on_both_sides(self) -> None:
+        values = near_range(np.array([1.0, 4.0, 5.0, 10.0, 12.0, 40.0]), 5.0, 10.0, soft=1.5)
+        assert values[0] == values[-1] == 0
+        assert values[2] == values[3] == 1
+        assert 0 < values[1] < 1
+        assert 0 < values[4] < 1
+
+    def test_additive_scores_use_the_attributes_there_are(self) -> None:
+        for score in additive_scores().values():
+            assert set(score.curves) <= set(ATTRIBUTES)
+
+    def test_attributes_come_in_the_order_of_their_names(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        columns = attributes(node_table(tree, leaf_table(tree)), 0.3, 1.0)
+        assert tuple(columns) == ATTRIBUTES
+        assert all(np.isfinite(c).all() for c in columns.values())
+
+    def test_an_additive_score_is_the_logistic_of_the_sum_of_its_curves(self) -> None:
+        score = AdditiveScore(-1.0, {"a": (np.array([0.0, 2.0]), np.array([0.0, 4.0]))})
+        np.testing.assert_allclose(
+            score({"a": np.array([-5.0, 1.0, 9.0])}), 1 / (1 + np.exp(-np.array([-1.0, 1.0, 3.0])))
+        )
+
+
+class TestSelection:
+    def test_chosen_nodes_do_not_overlap_and_come_best_first(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        score = np.random.default_rng(3).random(tree.n_nodes)
+        chosen = settle(Forest((tree,)), score, 0.2, is_surface=False, at_most=50)
+        assert list(score[chosen]) == sorted(score[chosen], reverse=True)
+        total = sum(tree.mask(n).full(rgb.shape[1:]).astype(int) for n in chosen)
+        assert np.mean(np.asarray(total) > 1) < 0.05
+
+    def test_of_nested_nodes_that_score_alike_the_larger_is_taken(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        inner = int(np.flatnonzero(tree.parents[:-1] != tree.n_nodes - 1)[0])
+        node = int(tree.parents[inner])
+        score = np.zeros(tree.n_nodes)
+        score[inner], score[node] = 0.90, 0.88
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [node]
+        score[node] = 0.5
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [inner]
+
+
+class TestTidy:
+    def test_a_thread_is_cut_and_a_hole_filled(self) -> None:
+        pixels = np.zeros((40, 90), dtype=bool)
+        pixels[:, :40] = True
+        pixels[18:20, 18:20] = False
+        pixels[20, 40:] = True
+        mask = tidied(Mask(pixels, 5, 7))
+        assert (mask.row, mask.col) == (5, 7)
+        assert mask.pixels.shape[1] <= 42
+        assert mask.pixels[19, 19]
+
+    def test_a_thin_thing_is_left_alone(self) -> None:
+        line = Mask(np.ones((2, 80), dtype=bool), 3, 4)
+        assert tidied(line) is line
+
+
+class TestEngine:
+    @pytest.fixture(scope="class")
+    def engine(self) -> GeobiaEngine:
+        return GeobiaEngine()
+
+    @pytest.fixture(scope="class")
+    def encoding(self, engine: GeobiaEngine) -> object:
+        rgb, _ = patches()
+        return engine.encode(
+            RasterTile(
+                rgb, np.ones(rgb.shape[1:], dtype=bool), Affine(0.3, 0, 5e5, 0, -0.3, 5e6), CRS.from_epsg(32633)
+            ),
+            quiet,
+        )
+
+    def test_a_coloured_roof_is_found_where_it_is(self, engine: GeobiaEngine, encoding: object) -> None:
+        for name in ("red", "blue"):
+            found = engine.find(encoding, Phrase(f"{name} roof", "roof", (Attribute("color", name, name),)), quiet)
+            assert found.items, found.why_empty
+            best = found.items[0]
+            assert best.mask is not None
+            row, col = patches()[1][name]
+            truth = np.zeros((260, 260), dtype=bool)
+            truth[row - 20 : row + 20, col - 20 : col + 20] = True
+            mask = best.mask.full((260, 260))
+            assert (mask & truth).sum() / (mask | truth).sum() > 0.8
+
+    def test_what_it_does_not_know_it_says(self, engine: GeobiaEngine, encoding: object) -> None:
+        found = engine.find(encoding, Phrase("giraffe", "giraffe"), quiet)
+        assert not found.items
+        assert found.failed_part == "engine"
+        assert "giraffe" in found.why_empty
+
+    def test_a_class_that_is_there_in_another_colour_fails_by_its_attribute(
+        self, engine: GeobiaEngine, encoding: object
+    ) -> None:
+        gray = np.random.default_rng(0).normal(90, 3, (1, 200, 200)).repeat(3, axis=0).astype(np.uint8)
+        gray[:, 60:120, 60:140] += 110
+        tile = RasterTile(
+            gray, np.ones((200, 200), dtype=bool), Affine(0.3, 0, 5e5, 0, -0.3, 5e6), CRS.from_epsg(32633)
+        )
+        other = engine.encode(tile, quiet)
+        assert engine.find(other, Phrase("building", "building"), quiet).items
+        found = engine.find(other, Phrase("red building", "building", (Attribute("color", "red", "red"),)), quiet)
+        assert not found.items
+        assert found.failed_part == "attribute"
+        assert "red" in found.why_empty
+
+    def test_no_pools_ships_or_planes_among_painted_squares(self, engine: GeobiaEngine, encoding: object) -> None:
+        for category in ("ship", "airplane", "bridge"):
+            assert not engine.find(encoding, Phrase(category, category), quiet).items
+
+    def test_the_revision_names_the_rules(self, engine: GeobiaEngine) -> None:
+        assert engine.info.revision.startswith("rules-")
+        assert engine.info.is_default
