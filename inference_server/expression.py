@@ -3,10 +3,14 @@
 The one place to import from; the rooms behind it:
 
     expression_terms      the values (Expression, Phrase, Attribute, ...)
-    expression_words      the words known
+    expression_nouns      nouns, their plurals, what belongs to what
+    expression_words      the other words known
     expression_lexer      text -> lexemes
-    expression_places     directions, places and distances among the lexemes
-    expression_parser     lexemes -> Expression
+    expression_places     directions, places and quantities among the lexemes
+    expression_phrases    what precedes a noun (expression_draft: the phrase while it is read)
+    expression_relating   what relates a noun to others
+    expression_clauses    what follows a noun, and which noun it belongs to
+    expression_parser     the request around it all
     expression_notation   Expression -> one line
 """
 
