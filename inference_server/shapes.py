@@ -226,11 +226,18 @@ class Pairs:
         left of the road" looks at the road beside the house, not at the middle of the road.
         """
         vectors = -self.reach
-        i, j = np.nonzero(self.targets.diameters[:, None] > self.anchors.diameters[None, :])
+        share = self.target_is_larger
+        i, j = np.nonzero(share > 0)
         if i.size:
-            points = self.anchors.points()[j]
-            vectors[i, j] = _line_vectors(points, self.targets.geometries[i])
+            others = _line_vectors(self.anchors.points()[j], self.targets.geometries[i])
+            vectors[i, j] += share[i, j, None] * (others - vectors[i, j])
         return vectors
+
+    @cached_property
+    def target_is_larger(self) -> FloatArray:
+        """1 when the target is clearly the larger, 0 when it is the smaller, between for two of a size."""
+        ratio = self.targets.diameters[:, None] / np.maximum(self.anchors.diameters[None, :], 1e-6)
+        return rise(ratio, 0.9, 1.1)
 
     @cached_property
     def center_bearing(self) -> FloatArray:
@@ -241,8 +248,8 @@ class Pairs:
     def compactness(self) -> FloatArray:
         """How well the anchor's middle says where it is: 1 for compact and for smaller ones, 0 for a long road."""
         ratio = self.anchors.thickness / np.maximum(self.anchors.diameters, 1e-6)
-        is_larger = self.anchors.diameters[None, :] > self.targets.diameters[:, None]
-        return np.where(is_larger, rise(ratio, 0.25, 0.4)[None, :], 1.0)
+        compact = rise(ratio, 0.25, 0.4)[None, :]
+        return np.asarray(compact + (1.0 - compact) * self.target_is_larger)
 
     @cached_property
     def likeness(self) -> FloatArray:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import shapely
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from shapely import affinity
 from shapely.geometry import LineString, MultiPolygon, Polygon, box
@@ -61,6 +61,7 @@ def test_grades_lie_in_range(name: str, target: Polygon, anchor: Polygon) -> Non
 @given(target=rectangles, anchor=rectangles)
 @settings(max_examples=25, deadline=None)
 def test_flipped_is_the_mirrored_relation(name: str, target: Polygon, anchor: Polygon) -> None:
+    assume(target.disjoint(anchor))  # within another, the nearest of two opposite sides is a toss-up
     assert grade(name, target, anchor) == pytest.approx(
         grade(MIRRORED[name], flipped(target), flipped(anchor)), abs=0.02
     )
