@@ -95,7 +95,9 @@ def main() -> None:
     rows = []
     for size in (int(s) for s in arguments.sizes.split(",")):
         command = [sys.executable, __file__, "--one", str(size), "--repeat", str(arguments.repeat)]
-        first, second, peak = map(float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split())
+        first, second, peak = map(
+            float, subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()
+        )
         rows.append((size * size, first))
         print(
             f"{size:>5} x {size:<4} {first:8.2f} {second:9.2f} {second / first:13.2f} {first / (size * size / 1e6):6.2f} {peak:9.0f}"

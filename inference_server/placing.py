@@ -68,11 +68,11 @@ def _position(shapes: Shapes, value: str, frame: Frame) -> FloatArray:
 
 def _side(share: FloatArray) -> FloatArray:
     """Full in the near third; the slight slope lets the outer of two win."""
-    return np.asarray(fall(share, 0.36, 0.64) * (1.0 - 0.15 * share))
+    return np.asarray(fall(share, 0.36, 0.64) * (1.0 - 0.45 * share))
 
 
 def _inner(offset: FloatArray) -> FloatArray:
-    return np.asarray(fall(offset, 0.17, 0.36) * (1.0 - 0.2 * offset))
+    return np.asarray(fall(offset, 0.17, 0.36) * (1.0 - 0.9 * offset))
 
 
 def _on_map(shapes: Shapes, azimuth: int, frame: Frame) -> FloatArray:

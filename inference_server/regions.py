@@ -152,9 +152,7 @@ class RegionTree:
         """Sums over the edges inside each node, from a value per edge of the leaf graph."""
         at_node = np.bincount(self._edge_lca, per_edge, self.n_nodes)
         return np.asarray(
-            hg.accumulate_and_add_sequential(
-                self._hg_tree, at_node, np.zeros(self.n_leaves), hg.Accumulators.sum
-            )
+            hg.accumulate_and_add_sequential(self._hg_tree, at_node, np.zeros(self.n_leaves), hg.Accumulators.sum)
         )
 
     @cached_property
@@ -363,9 +361,7 @@ def _adjacency(
     return np.stack([unique // n, unique % n], axis=1), length, mean
 
 
-def _merge_small(
-    basins: NDArray[np.int32], lab: FloatArray, n_basins: int, min_area_px: int
-) -> tuple[IntArray, int]:
+def _merge_small(basins: NDArray[np.int32], lab: FloatArray, n_basins: int, min_area_px: int) -> tuple[IntArray, int]:
     """Merges watershed basins smaller than a minimal area with the neighbours most like them in colour.
 
     The distance of mean colours, not the lowest pass of the gradient: over the blurred rim of an object the pass is

@@ -26,15 +26,25 @@ from inference_server.models.geobia import additive
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import joined, leaf_table, node_table
 from inference_server.regions import build_region_tree
-from inference_server.training.geobia_labels import LabelledObject, LabelledTile, generated, real
+from inference_server.training.geobia_labels import LabelledObject, LabelledTile, generated_tile, real
+from inference_server.training.geobia_trees import grow, tables, write
 
 log = logging.getLogger(__name__)
 
 POSITIVE_IOU, NEGATIVE_IOU = 0.6, 0.35
 KNOTS = 9
+FIRST_SEED = 10_000
 SHARE_OF_NEGATIVES = 0.35
 #: Where a class has real labels they count for so much, generated ones for the rest, however many there are.
 REAL_SHARE = 0.75
+#: For the trees: real objects count so many times the generated ones, whatever their number.
+REAL_TO_GENERATED = 1.5
+#: An object shows as about so many nearly equal nodes, so does a false one; an object's nodes weigh as many.
+NODES_AN_OBJECT = 3.0
+#: Objects of other classes are rare among all nodes and the likeliest to be taken for this one.
+OTHER_CLASS = 3.0
+#: Nodes that the curves give at least these log-odds are shown to the trees.
+PASS_LOG_ODDS = -2.2
 ROUGHNESS = 1e-3
 REAL = ("towns", "cars", "planes", "trees")
 SHAPE_ONLY = frozenset({"chroma", "lightness", "brighter"})
@@ -79,7 +89,9 @@ RECIPES: dict[str, Recipe] = {
     "airplane": _recipe("airplane", "generated planes", "towns cars trees"),
     "tree": _recipe("tree", "generated trees"),
     "vehicle": _recipe("car,bus,truck", "generated cars", "trees", SHAPE_ONLY | _SIZES),
-    "object": _recipe("building,car,bus,truck,airplane,ship,tank,container,tree", "towns cars planes trees", "", _SEMANTIC),
+    "object": _recipe(
+        "building,car,bus,truck,airplane,ship,tank,container,tree", "towns cars planes trees", "", _SEMANTIC
+    ),
     "pool": _recipe("pool", "generated", "towns cars planes trees"),
     "tank": _recipe("tank", "generated", "towns cars trees"),
     "ship": _recipe("ship", "generated", "towns cars planes trees", SHAPE_ONLY),
@@ -89,6 +101,7 @@ RECIPES: dict[str, Recipe] = {
     "bridge": _recipe("bridge", "generated", "towns cars planes trees"),
     "field": _recipe("field", "generated", "cars"),
     "parking lot": _recipe("parking lot", "generated", "trees"),
+    "runway": _recipe("runway", "generated", "towns cars trees"),
     "road": _recipe("road", "generated", "trees"),
     "water": _recipe("water", "generated", "towns cars trees"),
 }
@@ -107,10 +120,10 @@ class Sample:
     weight: NDArray[np.float32]
 
 
-def sample(tile: LabelledTile) -> Sample:
-    """All agreeing nodes of a tile, and a draw of the others."""
-    valid = tile.rgb.any(axis=0)
-    tree = build_region_tree(tile.rgb, valid)
+def sample(item: LabelledTile | int) -> Sample:
+    """All agreeing nodes of a tile (or of the generated scene of a seed), and a draw of the others."""
+    tile = generated_tile(item) if isinstance(item, int) else item
+    tree = build_region_tree(tile.rgb, tile.valid)
     leaves = leaf_table(tree)
     trees = [tree, *blob_trees(tree, leaves)]
     table = joined([node_table(each, leaves) for each in trees])
@@ -161,8 +174,10 @@ def _agreement(boxes: NDArray[np.float64], area: NDArray[np.float64], item: Labe
     return np.asarray(iou)
 
 
-def fit(recipe: Recipe, samples: list[Sample], names: list[str]) -> tuple[dict[str, object], str]:
-    """The curves of one class and a line on how well they do on tiles held back."""
+def fit(
+    recipe: Recipe, samples: list[Sample], names: list[str]
+) -> tuple[dict[str, object], dict[str, NDArray[np.generic]], str]:
+    """The curves and the trees of one class, and a line on how well they do on tiles held back."""
     keep = [i for i, name in enumerate(names) if name not in recipe.without]
     values, target, weight, held = [], [], [], []
     for s in samples:
@@ -179,6 +194,9 @@ def fit(recipe: Recipe, samples: list[Sample], names: list[str]) -> tuple[dict[s
             w[mine] = s.iou[mine] ** 2 / np.sum(s.iou[mine] ** 2)
         # A class's own objects are few: a third of the nodes that are none of them is plenty.
         drawn = np.random.default_rng(len(values)).random(len(w)) < SHARE_OF_NEGATIVES
+        w[negative & (s.names == "")] /= SHARE_OF_NEGATIVES
+        w[negative & (s.names != "")] *= OTHER_CLASS
+        w[positive] *= NODES_AN_OBJECT
         used = positive | (negative & (drawn | (s.names != "")))
         values.append(s.values[used][:, keep])
         target.append(positive[used])
@@ -187,8 +205,9 @@ def fit(recipe: Recipe, samples: list[Sample], names: list[str]) -> tuple[dict[s
     x = np.concatenate(values).astype(np.float64)
     y = np.concatenate(target)
     w, is_real = np.concatenate(weight).T
+    population = w.copy()
     h = np.concatenate(held)
-    has_real = bool((y & (is_real == 1.0)).any())
+    has_real = bool((y & (is_real == 1.0)).any() and (y & (is_real == 0.0)).any())
     for kind in (0.0, 1.0):
         for sign, share in ((True, 0.2), (False, 0.8)):
             group = (y == sign) & (is_real == kind)
@@ -199,19 +218,38 @@ def fit(recipe: Recipe, samples: list[Sample], names: list[str]) -> tuple[dict[s
     for j, i in enumerate(keep):
         pos, neg = x[y & ~h, j], x[~y & ~h, j]
         step = max(1, len(neg) // max(1, 2 * len(pos)))
-        ends = np.unique(np.round(np.quantile(np.concatenate([pos, pos, neg[::step]]), np.linspace(0.01, 0.99, KNOTS)), 4))
+        ends = np.unique(
+            np.round(np.quantile(np.concatenate([pos, pos, neg[::step]]), np.linspace(0.01, 0.99, KNOTS)), 4)
+        )
         if len(ends) >= 3:
             names_kept.append((j, names[i]))
             knots.append(ends)
     x = x[:, [j for j, _ in names_kept]]
     theta = _logistic(_design(x[~h], knots), y[~h].astype(float), w[~h], [len(k) for k in knots])
-    scores = _design(x[h], knots) @ theta[:-1] + theta[-1]
-    line = f"nodes {len(y)}, positive {int(y.sum())}, area under ROC on held-back tiles {_auc(scores, y[h], w[h]):.4f}"
+    scores = _design(x, knots) @ theta[:-1] + theta[-1]
+    line = f"nodes {len(y)}, positive {int(y.sum())}, area under ROC on held-back tiles: curves {_auc(scores[h], y[h], w[h]):.4f}"
     curves, at = {}, 0
     for (_, name), k in zip(names_kept, knots, strict=True):
         curves[name] = [[round(float(v), 4) for v in k], [round(float(v), 3) for v in theta[at : at + len(k)]]]
         at += len(k)
-    return {"intercept": round(float(theta[-1]), 3), "curves": curves}, line
+    passed = scores > PASS_LOG_ODDS
+    trained = passed & ~h
+    if has_real:
+        share = population[y & (is_real == 1.0)].sum() / population[y & (is_real == 0.0)].sum()
+        population[is_real == 1.0] *= min(REAL_TO_GENERATED / share, 6.0)
+    model = grow(x[trained].astype(np.float32), y[trained], population[trained])
+    held = passed & h
+    second = model.predict_proba(x[held].astype(np.float32))[:, 1]
+    for limit in (0.3, 0.5):
+        said = second >= limit
+        precision = population[held][said & y[held]].sum() / max(population[held][said].sum(), 1e-9)
+        recall = population[held][said & y[held]].sum() / max(population[h & y].sum(), 1e-9)
+        line += f"; at {limit} precision {precision:.2f} recall {recall:.2f}"
+    return (
+        {"intercept": round(float(theta[-1]), 3), "curves": curves},
+        tables(model, tuple(n for _, n in names_kept)),
+        line,
+    )
 
 
 def _design(x: NDArray[np.float64], knots: list[NDArray[np.float64]]) -> sparse.csr_matrix:
@@ -257,7 +295,7 @@ def _auc(z: NDArray[np.float64], y: NDArray[np.bool_], w: NDArray[np.float64]) -
     return float((below * w)[y].sum() / total) if total > 0 else float("nan")
 
 
-def run(tiles: Iterable[LabelledTile], output: Path, cache: Path | None) -> None:
+def run(tiles: Iterable[LabelledTile | int], output: Path, cache: Path | None) -> None:
     """Samples all tiles (or takes the samples of an earlier run), fits all classes and writes the file."""
     samples: list[Sample] = []
     if cache is not None and cache.exists():
@@ -270,12 +308,13 @@ def run(tiles: Iterable[LabelledTile], output: Path, cache: Path | None) -> None
                     log.info("%d tiles", len(samples))
         if cache is not None:
             _write_samples(cache, samples)
-    classes = {}
+    classes, trees = {}, {}
     for name, recipe in RECIPES.items():
-        classes[name], line = fit(recipe, samples, list(additive.ATTRIBUTES))
+        classes[name], trees[name], line = fit(recipe, samples, list(additive.ATTRIBUTES))
         log.info("%-13s %s", name, line)
     output.write_text(json.dumps({"classes": classes}, separators=(",", ":")) + "\n", encoding="utf-8")
-    log.info("wrote %s", output)
+    write(output.with_name("boosted.npz"), trees)
+    log.info("wrote %s and boosted.npz beside it", output)
 
 
 def _write_samples(path: Path, samples: list[Sample]) -> None:
@@ -299,9 +338,9 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
-    def tiles() -> Iterable[LabelledTile]:
+    def tiles() -> Iterable[LabelledTile | int]:
         yield from real(arguments.data)
-        yield from generated(arguments.generated)
+        yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
 
     run(tiles(), arguments.output, arguments.cache)
 

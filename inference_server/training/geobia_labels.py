@@ -42,29 +42,28 @@ class LabelledTile:
 
     Attributes:
         source: "generated", "towns", "cars", "planes" or "trees"; name: of the tile in it.
-        rgb: (3, row, col) uint8; gsd_m: metres a pixel.
+        rgb: (3, row, col) uint8; valid: (row, col) bool; gsd_m: metres a pixel.
         objects: the labelled ones.
     """
 
     source: str
     name: str
     rgb: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
     gsd_m: float
     objects: tuple[LabelledObject, ...]
 
 
-def generated(count: int, *, first_seed: int = 10_000) -> Iterator[LabelledTile]:
-    """Scenes of the project's generator; seeds from 10 000 on are for fitting, 0-999 for looking at."""
-    rng = np.random.default_rng(5)
-    for seed in range(first_seed, first_seed + count):
-        gsd = float(rng.choice([0.15, 0.2, 0.3, 0.3, 0.4, 0.5]))
-        scene = generate(seed, size_px=(768, 768), gsd_m=gsd)
-        objects = tuple(
-            LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
-            for o in scene.objects
-            if o.mask.area >= 40
-        )
-        yield LabelledTile("generated", str(seed), scene.rgb, gsd, objects)
+def generated_tile(seed: int) -> LabelledTile:
+    """One scene of the project's generator; seeds from 10 000 on are for fitting, 0-999 for looking at."""
+    gsd = float(np.random.default_rng(seed).choice([0.15, 0.2, 0.3, 0.3, 0.3, 0.4, 0.5]))
+    scene = generate(seed, size_px=(768, 768), gsd_m=gsd, expressions=0)
+    objects = tuple(
+        LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
+        for o in scene.objects
+        if o.mask.area >= 30
+    )
+    return LabelledTile("generated", str(seed), scene.rgb, scene.valid, gsd, objects)
 
 
 def towns(folder: Path) -> Iterator[LabelledTile]:
@@ -98,7 +97,9 @@ def towns(folder: Path) -> Iterator[LabelledTile]:
                             if not seen.is_empty and seen.area > 0.7 * whole.area and seen.area > 40:
                                 objects.append(LabelledObject("building", seen.bounds, seen.area))
                         if objects:
-                            yield LabelledTile("towns", f"{path.stem}/{factor}/{row}/{col}", rgb, gsd, tuple(objects))
+                            yield LabelledTile(
+                                "towns", f"{path.stem}/{factor}/{row}/{col}", rgb, rgb.any(axis=0), gsd, tuple(objects)
+                            )
 
 
 def cars(folder: Path) -> Iterator[LabelledTile]:
@@ -120,7 +121,7 @@ def cars(folder: Path) -> Iterator[LabelledTile]:
             corners = ((cx - w / 2) * width, (cy - h / 2) * height, (cx + w / 2) * width, (cy + h / 2) * height)
             if corners[2] <= rgb.shape[2] and corners[3] <= rgb.shape[1]:
                 objects.append(LabelledObject(names[int(kind)], corners, None))
-        yield LabelledTile("cars", path.stem, rgb, gsd / scale, tuple(objects))
+        yield LabelledTile("cars", path.stem, rgb, _all(rgb), gsd / scale, tuple(objects))
 
 
 def planes(folder: Path) -> Iterator[LabelledTile]:
@@ -136,7 +137,8 @@ def planes(folder: Path) -> Iterator[LabelledTile]:
             continue
         span = float(np.median([max(o.box[2] - o.box[0], o.box[3] - o.box[1]) for o in objects]))
         with rasterio.open(path) as src:
-            yield LabelledTile("planes", path.stem, src.read([1, 2, 3]), AIRLINER_LENGTH_M / span, tuple(objects))
+            rgb = src.read([1, 2, 3])
+            yield LabelledTile("planes", path.stem, rgb, _all(rgb), AIRLINER_LENGTH_M / span, tuple(objects))
 
 
 def trees(folder: Path) -> Iterator[LabelledTile]:
@@ -150,7 +152,12 @@ def trees(folder: Path) -> Iterator[LabelledTile]:
                 values = [float(corners.findtext(key, "0")) for key in ("xmin", "ymin", "xmax", "ymax")]
                 objects.append(LabelledObject("tree", (values[0], values[1], values[2], values[3]), None))
         with rasterio.open(path) as src:
-            yield LabelledTile("trees", path.stem, src.read([1, 2, 3]), 0.1, tuple(objects))
+            rgb = src.read([1, 2, 3])
+            yield LabelledTile("trees", path.stem, rgb, _all(rgb), 0.1, tuple(objects))
+
+
+def _all(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    return np.ones(rgb.shape[1:], dtype=bool)
 
 
 def real(folder: Path) -> Iterator[LabelledTile]:

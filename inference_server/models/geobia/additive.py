@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 
 from inference_server.models.geobia.features import Column, NodeTable
 
-
 #: Names of the attributes that curves are over, in the order of :func:`attributes`.
 ATTRIBUTES = (
     "log_area_m2", "log_length_m", "log_width_m", "log_aspect", "log_ribbon", "rectangularity", "solidity", "roundness",

@@ -9,10 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from inference_server.models.geobia.additive import additive_scores, attributes
+from inference_server.models.geobia.boosted import boosted_scores
 from inference_server.models.geobia.features import Column, NodeTable, ramp
 
 #: Ground sample distances assumed possible when the tile's is unknown, in metres.
 UNKNOWN_GSD_M = (0.08, 0.7)
+#: Curves below this keep a node from the trees; the trees were grown on what passes.
+PASSES = 0.1
 TRIED_GSD_M = (0.15, 0.4)
 
 
@@ -20,9 +23,7 @@ def near_range(x: Column, low: float, high: float, *, soft: float = 1.5) -> Colu
     """1 within [low, high], falling to 0 a factor of ``soft`` beyond either end (logarithmic)."""
     log = np.log(np.maximum(x, 1e-9))
     margin = np.log(soft)
-    return np.minimum(
-        ramp(log, np.log(low) - margin, np.log(low)), ramp(-log, -np.log(high) - margin, -np.log(high))
-    )
+    return np.minimum(ramp(log, np.log(low) - margin, np.log(low)), ramp(-log, -np.log(high) - margin, -np.log(high)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -84,15 +85,24 @@ class Nodes:
         scales = (self.gsd_m,) if self.gsd_m is not None else TRIED_GSD_M
         return [attributes(self.t, gsd, self.gradient_scale) for gsd in scales]
 
-    def fitted(self, name: str) -> Column:
-        """A fitted class's score; where the pixel size is unknown, the best over plausible ones."""
+    def curves(self, name: str) -> Column:
+        """What a fitted class's curves say; where the pixel size is unknown, the best over plausible ones."""
         score = additive_scores()[name]
         return np.asarray(np.maximum.reduce([score(columns) for columns in self._columns]))
+
+    def fitted(self, name: str) -> Column:
+        """A fitted class's probability: the trees' for nodes that its curves let pass, 0 for all others."""
+        out = np.zeros_like(self.t.area)
+        curves, trees = additive_scores()[name], boosted_scores()[name]
+        for columns in self._columns:
+            passed = np.flatnonzero(curves(columns) > PASSES)
+            out[passed] = np.maximum(out[passed], trees(columns, passed))
+        return out
 
     @cached_property
     def distinct(self) -> Column:
         """How much the node is a whole thing of its own, whatever it is."""
-        return self.fitted("object")
+        return self.curves("object")
 
     @cached_property
     def compact(self) -> Column:
@@ -129,7 +139,7 @@ class Nodes:
 
 
 def _building(n: Nodes) -> Column:
-    return n.fitted("building") 
+    return n.fitted("building")
 
 
 def _road(n: Nodes) -> Column:
@@ -143,11 +153,15 @@ def _road(n: Nodes) -> Column:
 
 
 def _car(n: Nodes) -> Column:
-    return n.fitted("car") 
+    return n.fitted("car")
 
 
 def _bus(n: Nodes) -> Column:
     return n.fitted("bus")
+
+
+def _any_vehicle(n: Nodes) -> Column:
+    return np.maximum.reduce([degree(name, n) for name in ("car", "bus", "truck")])
 
 
 def _truck(n: Nodes) -> Column:
@@ -155,7 +169,7 @@ def _truck(n: Nodes) -> Column:
 
 
 def _tree(n: Nodes) -> Column:
-    return n.fitted("tree") 
+    return n.fitted("tree")
 
 
 def _forest(n: Nodes) -> Column:
@@ -184,8 +198,12 @@ def _field(n: Nodes) -> Column:
 
 def _water(n: Nodes) -> Column:
     t = n.t
-    return ramp(t.water, 0.4, 0.8) * ramp(3.0 - t.texture, 0.0, 1.5) * n.area(60, 1e9) * n.share(0.003, 1.0) * (
-        0.6 + 0.4 * ramp(t.solidity, 0.3, 0.7)
+    return (
+        ramp(t.water, 0.4, 0.8)
+        * ramp(3.0 - t.texture, 0.0, 1.5)
+        * n.area(60, 1e9)
+        * n.share(0.003, 1.0)
+        * (0.6 + 0.4 * ramp(t.solidity, 0.3, 0.7))
     )
 
 
@@ -271,7 +289,14 @@ def _parking(n: Nodes) -> Column:
 def _apron(n: Nodes) -> Column:
     t = n.t
     paved = np.maximum(ramp(t.paved, 0.3, 0.7), ramp(t.lightness, 75.0, 90.0) * ramp(16.0 - t.chroma, 0.0, 8.0))
-    return paved * n.area(2000, 1e6) * n.share(0.01, 0.6) * ramp(t.solidity, 0.5, 0.8) * (0.4 + 0.6 * n.distinct) * n.not_green
+    return (
+        paved
+        * n.area(2000, 1e6)
+        * n.share(0.01, 0.6)
+        * ramp(t.solidity, 0.5, 0.8)
+        * (0.4 + 0.6 * n.distinct)
+        * n.not_green
+    )
 
 
 def _bridge(n: Nodes) -> Column:
@@ -284,7 +309,7 @@ def _bridge(n: Nodes) -> Column:
 
 
 def _airplane(n: Nodes) -> Column:
-    return n.fitted("airplane") 
+    return n.fitted("airplane")
 
 
 def _runway(n: Nodes) -> Column:
@@ -324,7 +349,7 @@ def _thing(n: Nodes) -> Column:
 
 #: Classes whose curves were fitted on real labels: the curves alone decide.
 _FITTED: dict[str, Callable[[Nodes], Column]] = {
-    "building": _building, "car": _car, "bus": _bus, "truck": _truck, "tree": _tree, "airplane": _airplane,
+    "building": _building, "car": _car, "vehicle": _any_vehicle, "bus": _bus, "truck": _truck, "tree": _tree, "airplane": _airplane,
 }  # fmt: skip
 
 #: Products of graded tests; those that also have curves, fitted on generated scenes only, must pass both.

@@ -82,7 +82,9 @@ def membership(name: str, table: NodeTable) -> Column | None:
             out = out * (0.25 + 0.75 * ramp(table.chroma, 14.0, 44.0))
         elif modifier in ("dark", "light") and base not in ("dark", "light"):
             # Dark and light shift what is expected of a colour; they do not ask for black or white.
-            wanted = ramp(72.0 - table.lightness, 0.0, 24.0) if modifier == "dark" else ramp(table.lightness, 38.0, 62.0)
+            wanted = (
+                ramp(72.0 - table.lightness, 0.0, 24.0) if modifier == "dark" else ramp(table.lightness, 38.0, 62.0)
+            )
             out = out * (0.25 + 0.75 * wanted)
         elif modifier != base:
             out = np.sqrt(out * np.maximum(_degree(COLORS[modifier], table), 1e-6))

@@ -11,9 +11,9 @@ import numpy as np
 
 from inference_server.expression import Attribute, Phrase
 from inference_server.models.base import Prediction, Predictions, Progress
+from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note
-from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import Column, NodeTable, SceneTone, joined, leaf_table, node_table, ramp
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
@@ -25,9 +25,14 @@ from inference_server.regions import build_region_tree
 from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
-MIN_SCORE = 0.30
+MIN_SCORE = 0.35
 MAX_CANDIDATES = 150
-EASE = 0.5
+#: So much of a class's part in the score is left to how typical a node is.
+TYPICAL = 0.6
+#: A class's probability from which it counts fully, and below which it is not there.
+LIKELY, PRESENT = 0.7, 0.2
+#: What a colour is worth at most when it shows in parts only.
+IN_PARTS = 0.9
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +60,9 @@ class GeobiaEngine:
     )
 
     def __init__(self) -> None:
-        self.info = EngineInfo(**{**GeobiaEngine.info.to_dict(), "gives": GeobiaEngine.info.gives, "revision": _revision()})
+        self.info = EngineInfo(
+            **{**GeobiaEngine.info.to_dict(), "gives": GeobiaEngine.info.gives, "revision": _revision()}
+        )
 
     def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
         """Builds the region tree and its table."""
@@ -76,18 +83,19 @@ class GeobiaEngine:
         wanted = meaning(phrase.category)
         if not wanted.is_known and not any(a.kind in ("color", "shape") for a in phrase.attributes):
             return Predictions(
-                why_empty=f'The embedded engine does not know what "{phrase.category}" looks like.', failed_part="engine"
+                why_empty=f'The embedded engine does not know what "{phrase.category}" looks like.',
+                failed_part="engine",
             )
         nodes: Nodes = encoding.nodes
         fit = degree(wanted.name, nodes)
-        agreement, notes = attribute_degree(nodes.t, phrase.attributes)
+        agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
         note = tone_note(encoding.tone) if any(a.kind == "color" for a in phrase.attributes) else ""
         if not wanted.is_known:
-            notes.append(f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.')
-        score = fit if agreement is None else combine(fit, agreement)
-        chosen = settle(
-            encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES
-        )
+            notes.append(
+                f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'
+            )
+        score = combine(fit, agreement)
+        chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES)
         progress("candidates", 1, 1)
         if not chosen:
             part, why = _why(fit, phrase, wanted)
@@ -99,9 +107,11 @@ class GeobiaEngine:
         else:
             groups = [[node] for node in chosen]
             masks = [tidied(encoding.forest.mask(node)) for node in chosen]
-        scores = [eased(float(score[group].max())) for group in groups]
+        scores = [float(score[group].max()) for group in groups]
         return Predictions(
-            tuple(Prediction(s, label, mask=m) for s, m in sorted(zip(scores, masks, strict=True), key=lambda p: -p[0])),
+            tuple(
+                Prediction(s, label, mask=m) for s, m in sorted(zip(scores, masks, strict=True), key=lambda p: -p[0])
+            ),
             notes=tuple(n for n in (*notes, note) if n),
         )
 
@@ -109,50 +119,62 @@ class GeobiaEngine:
         """Nothing to free: encodings are the caller's."""
 
 
-def attribute_degree(table: NodeTable, attributes: tuple[Attribute, ...]) -> tuple[Column | None, list[str]]:
+def attribute_degree(
+    forest: Forest, table: NodeTable, attributes: tuple[Attribute, ...]
+) -> tuple[Column | None, list[str]]:
     """How well each node has the colour and shape words, None without any; and notes on words passed over."""
     total: Column | None = None
     notes: list[str] = []
     for attribute in attributes:
-        found = None
-        if attribute.kind == "color" or is_color(attribute.value):
-            found = membership(attribute.value, table)
-        elif attribute.kind in ("shape", "material", "other"):
-            found = shape_degree(attribute.value, table)
-        if found is None:
-            if attribute.kind != "size":
+        words = (attribute.value, *attribute.others)
+        degrees = [d for d in (_word_degree(forest, table, w, attribute.kind) for w in words) if d is not None]
+        if not degrees:
+            # Sizes and directions are settled by the relations.
+            if attribute.kind not in ("size", "orientation"):
                 notes.append(f'"{attribute.text}" was passed over: the embedded engine cannot tell.')
             continue
+        # "red and white" is a pattern of both, whose mean is neither; either is taken for it.
+        found = np.maximum.reduce(degrees)
         found = 1.0 - found if attribute.negated else found
         total = found if total is None else total * found
     return total, notes
 
 
-def combine(fit: Column, agreement: Column) -> Column:
-    """Class and attributes: both are needed; a colour word is worth about as much as the class."""
-    return np.asarray(np.sqrt(fit * agreement) * ramp(agreement, 0.03, 0.2) * ramp(fit, 0.1, 0.3))
+def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str) -> Column | None:
+    if kind == "color" or is_color(word):
+        whole = membership(word, table)
+        if whole is None:
+            return None
+        # A red car is red between its windows, a rusty roof in patches: what share of it is so counts as well.
+        leaves = forest.trees[0].leaf_area
+        share = np.concatenate([t.accumulate(whole[: t.n_leaves] * leaves) / t.area for t in forest.trees])
+        return np.maximum(whole, IN_PARTS * ramp(share, 0.1, 0.65))
+    return shape_degree(word, table) if kind in ("shape", "material", "other") else None
 
 
-def eased(score: float) -> float:
-    """Scores as they are given out: what is likely is nearly as good as what is certain.
+def combine(fit: Column, agreement: Column | None) -> Column:
+    """Class and attributes: both are needed.
 
-    Among likely ones the words decide ("left of", "the largest"), not how typical of its class each is.
+    What is likely of the class is as good as what is certain: among likely ones the words decide ("red", "left of",
+    "the largest"), not how typical of its class each is.
     """
-    return MIN_SCORE + (1.0 - MIN_SCORE) * max((score - MIN_SCORE) / (1.0 - MIN_SCORE), 0.0) ** EASE
+    likely = ((1.0 - TYPICAL) * np.minimum(fit / LIKELY, 1.0) + TYPICAL * fit) * (fit >= PRESENT)
+    return np.sqrt(likely if agreement is None else likely * agreement * ramp(agreement, 0.03, 0.2))
 
 
 def _why(fit: Column, phrase: Phrase, wanted: Meaning) -> tuple[str, str]:
     what = phrase.category or "object"
     if phrase.attributes and float(fit.max(initial=0.0)) >= MIN_SCORE:
         words = " ".join(a.text for a in phrase.attributes)
-        return "attribute", f'There are regions that could be a {what}, but none that is {words}.'
-    return "target", f'Nothing here looks like a {what} to the embedded engine.'
+        return "attribute", f"There are regions that could be a {what}, but none that is {words}."
+    return "target", f"Nothing here looks like a {what} to the embedded engine."
 
 
 def _revision() -> str:
     """A hash of the engine's own sources: its answers change when they do."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    for path in [*sorted(folder.glob("*.py")), folder / "additive.json", folder.parent.parent / "regions.py"]:
+    fitted = [folder / "additive.json", folder / "boosted.npz"]
+    for path in [*sorted(folder.glob("*.py")), *fitted, folder.parent.parent / "regions.py"]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]

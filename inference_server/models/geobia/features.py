@@ -197,7 +197,8 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     above = altitude[tree.parents]
     stability = np.where(above > 0, 1.0 - altitude / np.maximum(above, 1e-9), 0.0)
     perimeter = np.maximum(crack * np.pi / 4.0, 1.0)
-    return NodeTable(        area=area,
+    return NodeTable(
+        area=area,
         perimeter=perimeter,
         cx=totals[:, 4] / area,
         cy=totals[:, 5] / area,
@@ -246,7 +247,12 @@ def _surfaces(lab: NDArray[np.float64], texture: Column) -> tuple[Column, Column
     bluish = ramp(-b - 0.3 * np.abs(a), 1.0, 7.0)
     deep = ramp(45.0 - light, 0.0, 14.0) * ramp(1.8 - texture, 0.0, 1.0) * ramp(6.0 - b, 0.0, 6.0)
     water = np.maximum(bluish * ramp(60.0 - light, 0.0, 15.0), deep) * smooth
-    paved = ramp(13.0 - chroma, 0.0, 7.0) * ramp(light, 24.0, 34.0) * ramp(88.0 - light, 0.0, 10.0) * ramp(5.0 - texture, 0.0, 2.5)
+    paved = (
+        ramp(13.0 - chroma, 0.0, 7.0)
+        * ramp(light, 24.0, 34.0)
+        * ramp(88.0 - light, 0.0, 10.0)
+        * ramp(5.0 - texture, 0.0, 2.5)
+    )
     return green, dark, water, paved
 
 

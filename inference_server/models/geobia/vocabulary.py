@@ -11,7 +11,8 @@ _WORDS = {
     " farmhouse construction canopy edifice townhouse condo tenement storey",
     "road": "road street highway path lane avenue track driveway motorway expressway freeway alley pavement sidewalk trail"
     " boulevard route overpass carriageway footpath walkway railway railroad crossroad intersection junction dirt-road",
-    "car": "car vehicle automobile van sedan taxi suv minivan hatchback jeep pickup cab small-vehicle auto",
+    "vehicle": "vehicle motor-vehicle traffic",
+    "car": "car automobile van sedan taxi suv minivan hatchback jeep pickup cab small-vehicle auto",
     "bus": "bus coach minibus tram streetcar trolleybus",
     "truck": "truck lorry trailer semi tanker van-truck large-vehicle semitrailer dumper",
     "tree": "tree palm bush shrub crown conifer tree-crown",
@@ -46,12 +47,27 @@ _WORDS = {
 }
 
 #: Words that say nothing of what it is: "bare soil area", "building block", "road section".
-_VAGUE = frozenset("area areas region zone patch spot part section segment complex site".split())
+_VAGUE = frozenset(["area", "areas", "region", "zone", "patch", "spot", "part", "section", "segment", "complex", "site"])
 
 CLASS_OF = {word: name for name, words in _WORDS.items() for word in words.split()}
 
 #: Classes that name a surface rather than a countable thing: neighbouring pieces may be one answer.
-SURFACES = frozenset({"road", "water", "river", "lake", "forest", "grass", "vegetation", "field", "soil", "apron", "parking lot", "runway"})
+SURFACES = frozenset(
+    {
+        "road",
+        "water",
+        "river",
+        "lake",
+        "forest",
+        "grass",
+        "vegetation",
+        "field",
+        "soil",
+        "apron",
+        "parking lot",
+        "runway",
+    }
+)
 
 
 @dataclass(frozen=True)
