@@ -9,7 +9,7 @@ python=${RSGROUND_PYTHON:-$root/.venv/bin/python}
 qgis=${QGIS:-qgis}
 folder=${1:-$root/demo}
 
-[ -x "$python" ] || { echo "demo: the server's environment is missing: run 'make venv', or set RSGROUND_PYTHON" >&2; exit 2; }
+[ -x "$python" ] || { echo "demo: the server's environment is missing: run 'make setup', or set RSGROUND_PYTHON" >&2; exit 2; }
 command -v "$qgis" >/dev/null || { echo "demo: QGIS is missing: sudo apt install qgis" >&2; exit 2; }
 
 mkdir -p "$folder"
@@ -45,7 +45,8 @@ if [ -n "${DISPLAY:-}${WAYLAND_DISPLAY:-}" ]; then
 else
     command -v xvfb-run >/dev/null || { echo "demo: no display, and xvfb-run is missing: sudo apt install xvfb" >&2; exit 2; }
     export RSGROUND_DEMO_QUIT=1 XDG_RUNTIME_DIR="${XDG_RUNTIME_DIR:-$profile}"
-    xvfb-run -a -s "-screen 0 1600x1000x24" $start > "$folder/qgis.log" 2>&1 &
+    # Bounded, as nobody is there to close a question that QGIS asks.
+    xvfb-run -a -s "-screen 0 1600x1000x24" timeout 400 $start > "$folder/qgis.log" 2>&1 &
 fi
 qgis_job=$!
 
@@ -60,6 +61,6 @@ cat "$folder/finished.json"; echo
 status=0
 PYTHONPATH=$root "$python" scripts/demo_scene.py check "$folder" || status=1
 echo "picture: $folder/panel.png   layers: $folder/results.gpkg"
-[ -z "${RSGROUND_DEMO_QUIT:-}" ] && echo "QGIS stays open; close it to end the demo."
-wait "$qgis_job" || [ -n "${RSGROUND_DEMO_QUIT:-}" ] || status=1
+[ -n "${RSGROUND_DEMO_QUIT:-}" ] || echo "QGIS stays open; close it to end the demo."
+wait "$qgis_job" || { echo "demo: QGIS did not end well, see $folder/qgis.log" >&2; status=1; }
 exit $status

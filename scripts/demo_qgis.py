@@ -60,7 +60,7 @@ def run():
     window.resizeDocks([dock], [400], Qt.Orientation.Horizontal)
     layers_dock = window.findChild(QDockWidget, "Layers")
     if layers_dock is not None:
-        window.resizeDocks([layers_dock], [260], Qt.Orientation.Horizontal)
+        window.resizeDocks([layers_dock], [330], Qt.Orientation.Horizontal)
     wait(300)
     canvas = iface.mapCanvas()
     canvas.setExtent(layer.extent())
@@ -105,7 +105,8 @@ def main():
         iface.mainWindow().grab().save(str(FOLDER / "panel.png"))
     (FOLDER / "finished.json").write_text(json.dumps(report, indent=1, ensure_ascii=False), encoding="utf-8")
     if os.environ.get("RSGROUND_DEMO_QUIT"):
-        QgsProject.instance().setDirty(False)
+        # A dirty project, and layers in the temporary folder, would make QGIS ask before it ends, and wait for ever.
+        QgsProject.instance().clear()
         QTimer.singleShot(0, iface.actionExit().trigger)
 
 
