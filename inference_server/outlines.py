@@ -6,7 +6,6 @@ import numpy as np
 import shapely
 from numpy.typing import NDArray
 from rasterio.features import rasterize
-from scipy.ndimage import label
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
@@ -42,6 +41,9 @@ def polygon_of_mask(mask: Mask) -> MultiPolygon:
     if len(shells) == 1:
         holes[shells[0]] = [ring for ring, shell in zip(closed, is_shell, strict=True) if not shell]
     elif len(shells) < len(rings):
+        # Imported here: scipy takes a quarter of a second, which the server has after its announcement, not before.
+        from scipy.ndimage import label
+
         parts, _ = label(mask.pixels)
         shell_of = {int(parts[inner[i]]): i for i in shells}
         for i, (row, col) in enumerate(inner):

@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.special import ndtr
 
 from inference_server.expression import Attribute, Measure, Order, Position
 from inference_server.predicates import compass_direction
@@ -22,6 +21,14 @@ SIZE_SHIFT = {"large": 0.3, "huge": 0.9, "small": -0.3, "tiny": -0.9, "medium": 
 SIZE_SPREAD = 0.45
 #: Weight (score over best score) at which a candidate begins to count in an order, and fully counts.
 DOUBTED, TRUSTED = 0.4, 0.85
+
+
+def _normal(deviation: FloatArray) -> FloatArray:
+    """The normal distribution's cumulative probability."""
+    # Imported here: scipy takes a quarter of a second, which the server has after its announcement, not before.
+    from scipy.special import ndtr
+
+    return np.asarray(ndtr(deviation))
 
 
 def position_grades(shapes: Shapes, position: Position, frame: Frame) -> FloatArray:
@@ -116,11 +123,11 @@ def size_grades(shapes: Shapes, attribute: Attribute, weights: FloatArray) -> Fl
         middle = float(np.interp(total[-1] / 2, total - weights[order] / 2, log_areas[order]))
         shift = (log_areas - middle - SIZE_SHIFT.get(attribute.value, 0.0)) / SIZE_SPREAD
         if attribute.value in ("small", "tiny"):
-            grades = ndtr(-shift)
+            grades = _normal(-shift)
         elif attribute.value == "medium":
             grades = np.exp(-0.5 * shift**2)
         else:
-            grades = ndtr(shift)
+            grades = _normal(shift)
     return np.asarray(1.0 - grades if attribute.negated else grades)
 
 
@@ -211,7 +218,7 @@ def rank_grades(values: FloatArray, noise: float, scores: FloatArray, rank: int,
     if rank < 0:
         values, rank = -values, -rank
     real = reality(scores)
-    before = ndtr((values[:, None] - values[None, :]) / (noise * math.sqrt(2.0))) * real[None, :]
+    before = _normal((values[:, None] - values[None, :]) / (noise * math.sqrt(2.0))) * real[None, :]
     np.fill_diagonal(before, 0.0)
     counts = np.zeros((n, rank + 1))
     counts[:, 0] = 1.0
