@@ -100,7 +100,8 @@ def main() -> None:
         )
         rows.append((size * size, first))
         print(
-            f"{size:>5} x {size:<4} {first:8.2f} {second:9.2f} {second / first:13.2f} {first / (size * size / 1e6):6.2f} {peak:9.0f}"
+            f"{size:>5} x {size:<4} {first:8.2f} {second:9.2f} {second / first:13.2f}"
+            f" {first / (size * size / 1e6):6.2f} {peak:9.0f}"
         )
     if len(rows) > 1:
         exponent = log(rows[-1][1] / rows[0][1]) / log(rows[-1][0] / rows[0][0])

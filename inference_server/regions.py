@@ -1,9 +1,9 @@
 """A tile as a tree of regions: every object of the tile is (nearly) one of its nodes.
 
 Small watershed basins of the colour gradient, those under a minimal area merged away along the minimum spanning tree
-of their colours (a hierarchical watershed by area), are the leaves; a binary partition tree with Ward linkage (Salembier &
-Garrido 2000) is built over them with the library higra. The tree is built once per tile; candidates, masks
-and the weights-free segmenter of every engine read from it.
+of their colours (a hierarchical watershed by area), are the leaves; a binary partition tree with Ward linkage
+(Salembier & Garrido 2000) is built over them with the library higra. The tree is built once per tile; candidates,
+masks and the weights-free segmenter of every engine read from it.
 """
 
 from __future__ import annotations
@@ -142,8 +142,9 @@ class RegionTree:
 
     def accumulate_border(self, per_edge: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the edges on each node's border, from a value per edge of the leaf graph."""
-        per_leaf = np.bincount(self.edges[:, 0], per_edge, self.n_leaves) + np.bincount(
-            self.edges[:, 1], per_edge, self.n_leaves
+        one, other = self.edges.T
+        per_leaf = np.asarray(
+            np.bincount(one, per_edge, self.n_leaves) + np.bincount(other, per_edge, self.n_leaves), dtype=np.float64
         )
         inner = self.accumulate_inner(per_edge)
         return np.maximum(self.accumulate(per_leaf) - 2.0 * inner, 0.0)

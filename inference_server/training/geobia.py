@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sparse
@@ -109,7 +110,7 @@ RECIPES: dict[str, Recipe] = {
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Nodes of one tile: attributes (node, attribute), the class each agrees with or "", its IoU, its object, weight."""
+    """Nodes of a tile: attributes (node, attribute), the class each agrees with or "", its IoU, its object, weight."""
 
     source: str
     is_held_back: bool
@@ -131,10 +132,10 @@ def sample(item: LabelledTile | int) -> Sample:
     once = np.concatenate([np.arange(t.n_nodes) >= (0 if i == 0 else t.n_leaves) for i, t in enumerate(trees)])
     best = np.zeros(len(boxes))
     owner = np.full(len(boxes), -1)
-    for index, item in enumerate(tile.objects):
-        agreement = _agreement(boxes, table.area, item)
+    for number, labelled in enumerate(tile.objects):
+        agreement = _agreement(boxes, table.area, labelled)
         better = agreement > best
-        best[better], owner[better] = agreement[better], index
+        best[better], owner[better] = agreement[better], number
     rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
     positive = np.flatnonzero((best >= POSITIVE_IOU) & once)
     near = np.flatnonzero((best < NEGATIVE_IOU) & (best > 0.1) & once)
@@ -179,7 +180,8 @@ def fit(
 ) -> tuple[dict[str, object], dict[str, NDArray[np.generic]], str]:
     """The curves and the trees of one class, and a line on how well they do on tiles held back."""
     keep = [i for i, name in enumerate(names) if name not in recipe.without]
-    values, target, weight, held = [], [], [], []
+    values: list[NDArray[np.float32]] = []
+    target, weight, held = [], [], []
     for s in samples:
         positive = np.isin(s.names, list(recipe.members)) & (s.source in recipe.labelled_in)
         if s.source in recipe.labelled_in:
@@ -227,7 +229,8 @@ def fit(
     x = x[:, [j for j, _ in names_kept]]
     theta = _logistic(_design(x[~h], knots), y[~h].astype(float), w[~h], [len(k) for k in knots])
     scores = _design(x, knots) @ theta[:-1] + theta[-1]
-    line = f"nodes {len(y)}, positive {int(y.sum())}, area under ROC on held-back tiles: curves {_auc(scores[h], y[h], w[h]):.4f}"
+    area = _auc(scores[h], y[h], w[h])
+    line = f"nodes {len(y)}, positive {int(y.sum())}, area under ROC on held-back tiles: curves {area:.4f}"
     curves, at = {}, 0
     for (_, name), k in zip(names_kept, knots, strict=True):
         curves[name] = [[round(float(v), 4) for v in k], [round(float(v), 3) for v in theta[at : at + len(k)]]]
@@ -318,7 +321,9 @@ def run(tiles: Iterable[LabelledTile | int], output: Path, cache: Path | None) -
 
 
 def _write_samples(path: Path, samples: list[Sample]) -> None:
-    arrays = {f"{i}/{f.name}": np.asarray(getattr(s, f.name)) for i, s in enumerate(samples) for f in fields(Sample)}
+    arrays: dict[str, Any] = {
+        f"{i}/{f.name}": np.asarray(getattr(s, f.name)) for i, s in enumerate(samples) for f in fields(Sample)
+    }
     np.savez_compressed(path, **arrays)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,4 +50,5 @@ def tables(model: HistGradientBoostingClassifier, attributes: tuple[str, ...]) -
 
 def write(path: Path, classes: Mapping[str, Mapping[str, NDArray[np.generic]]]) -> None:
     """All classes into one file."""
-    np.savez_compressed(path, **{f"{name}/{key}": value for name, c in classes.items() for key, value in c.items()})
+    arrays: dict[str, Any] = {f"{name}/{key}": value for name, c in classes.items() for key, value in c.items()}
+    np.savez_compressed(path, **arrays)

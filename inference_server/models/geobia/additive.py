@@ -1,8 +1,8 @@
 """Additive scores: a sum of one curve per attribute, through a logistic; rules whose thresholds were read from labels.
 
 Each class has, for each attribute, a piecewise-linear curve over the attribute's range (a generalised additive model,
-Hastie & Tibshirani 1990). What it says of a node can be read off curve by curve. ``inference_server/training/geobia.py``
-fits the curves and writes ``additive.json``.
+Hastie & Tibshirani 1990). What it says of a node can be read off curve by curve. The curves are fitted by
+``inference_server/training/geobia.py``, which writes ``additive.json``.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from inference_server.models.geobia.features import Column, NodeTable
 
 #: Names of the attributes that curves are over, in the order of :func:`attributes`.
 ATTRIBUTES = (
-    "log_area_m2", "log_length_m", "log_width_m", "log_aspect", "log_ribbon", "rectangularity", "solidity", "roundness",
-    "compactness", "chroma", "lightness", "brighter", "contrast", "spread", "texture", "border", "inner", "border_ratio",
-    "closure", "out_green", "out_dark", "out_water", "out_paved", "green", "dark", "water", "paved", "edge_share",
-    "parent_growth",
+    "log_area_m2", "log_length_m", "log_width_m", "log_aspect", "log_ribbon", "rectangularity", "solidity",
+    "roundness", "compactness", "chroma", "lightness", "brighter", "contrast", "spread", "texture", "border", "inner",
+    "border_ratio", "closure", "out_green", "out_dark", "out_water", "out_paved", "green", "dark", "water", "paved",
+    "edge_share", "parent_growth",
 )  # fmt: skip
 
 

@@ -59,7 +59,6 @@ def _bridges(tree: RegionTree, height: NDArray[np.float64]) -> NDArray[np.int64]
 def _background(tree: RegionTree, leaves: LeafTable, window_px: int) -> NDArray[np.float64]:
     """(leaf, 3) median colour of the surroundings of each leaf, on a coarse grid."""
     step = max(window_px // 9, 1)
-    rows, cols = tree.labels.shape
     coarse = tree.labels[step // 2 :: step, step // 2 :: step]
     # Missing data must not darken the surroundings: it takes the scene's median.
     middle = np.median(leaves.balanced, axis=0)

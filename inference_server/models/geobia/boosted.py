@@ -1,8 +1,8 @@
 """Fitted decision trees: the second opinion on nodes that the additive curves let pass.
 
-Curves judge attribute by attribute; "as large as a bus, but twice as wide" takes trees. Each class has some eighty small
-ones, grown by gradient boosting (Friedman 2001) in ``inference_server/training/geobia.py`` and stored in ``boosted.npz``;
-they are read here with numpy alone.
+Curves judge attribute by attribute; "as large as a bus, but twice as wide" takes trees. Each class has some eighty
+small ones, grown by gradient boosting (Friedman 2001) in ``inference_server/training/geobia.py`` and stored in
+``boosted.npz``; they are read here with numpy alone.
 """
 
 from __future__ import annotations
@@ -66,9 +66,14 @@ def boosted_scores() -> Mapping[str, BoostedScore]:
         names = sorted({key.split("/")[0] for key in stored.files})
         return {
             name: BoostedScore(
-                *(stored[f"{name}/{part}"] for part in ("attribute", "threshold", "left", "right", "value", "roots")),
-                float(stored[f"{name}/baseline"]),
-                tuple(str(a) for a in stored[f"{name}/attributes"]),
+                attribute=stored[f"{name}/attribute"],
+                threshold=stored[f"{name}/threshold"],
+                left=stored[f"{name}/left"],
+                right=stored[f"{name}/right"],
+                value=stored[f"{name}/value"],
+                roots=stored[f"{name}/roots"],
+                baseline=float(stored[f"{name}/baseline"]),
+                attributes=tuple(str(a) for a in stored[f"{name}/attributes"]),
             )
             for name in names
         }

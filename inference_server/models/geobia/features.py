@@ -155,7 +155,7 @@ def leaf_table(tree: RegionTree) -> LeafTable:
     rows, cols, leaf = tree.leaf_index
 
     def total(values: NDArray[np.float32]) -> Column:
-        return np.bincount(leaf, values[rows, cols], n)
+        return np.asarray(np.bincount(leaf, values[rows, cols], n), dtype=np.float64)
 
     color = np.stack([total(band) for band in tree.lab], axis=1)
     squares = np.bincount(leaf, np.sum(tree.lab[:, rows, cols] ** 2, axis=0), n)
@@ -278,8 +278,10 @@ def _outside(tree: RegionTree, leaf_values: NDArray[np.float64]) -> NDArray[np.f
     one, other, length = tree.edges[:, 0], tree.edges[:, 1], tree.edge_length
     columns = []
     for value in leaf_values.T:
-        across = np.bincount(one, length * value[other], tree.n_leaves) + np.bincount(
-            other, length * value[one], tree.n_leaves
+        across = np.asarray(
+            np.bincount(one, length * value[other], tree.n_leaves)
+            + np.bincount(other, length * value[one], tree.n_leaves),
+            dtype=np.float64,
         )
         inner = tree.accumulate_inner(length * (value[one] + value[other]))
         columns.append(tree.accumulate(across) - inner)

@@ -16,7 +16,7 @@ MAX_TRIMMED = 0.3
 
 
 def tidied(mask: Mask) -> Mask:
-    """The mask opened by a small disc, its largest piece, with holes filled; the mask itself where little would remain."""
+    """The mask opened by a small disc, its largest piece, holes filled; the mask itself where little would remain."""
     area = mask.area
     radius = int(np.clip(round(0.5 * THREAD * np.sqrt(area)), 1, 6))
     padded = np.pad(mask.pixels, radius + 1)
