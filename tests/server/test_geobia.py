@@ -51,6 +51,18 @@ def painted() -> tuple[np.ndarray, dict[str, tuple[int, int]]]:
     return patches()
 
 
+@pytest.fixture(scope="module")
+def engine() -> GeobiaEngine:
+    return GeobiaEngine()
+
+
+@pytest.fixture(scope="module")
+def encoding(engine: GeobiaEngine) -> object:
+    rgb, _ = patches()
+    tile = RasterTile(rgb, np.ones(rgb.shape[1:], dtype=bool), Affine(0.3, 0, 5e5, 0, -0.3, 5e6), CRS.from_epsg(32633))
+    return engine.encode(tile, quiet)
+
+
 class TestColors:
     @pytest.mark.parametrize("name", PAINTS)
     def test_each_paint_is_best_named_by_its_name(self, painted: tuple, name: str) -> None:
@@ -192,20 +204,6 @@ class TestTidy:
 
 
 class TestEngine:
-    @pytest.fixture(scope="class")
-    def engine(self) -> GeobiaEngine:
-        return GeobiaEngine()
-
-    @pytest.fixture(scope="class")
-    def encoding(self, engine: GeobiaEngine) -> object:
-        rgb, _ = patches()
-        return engine.encode(
-            RasterTile(
-                rgb, np.ones(rgb.shape[1:], dtype=bool), Affine(0.3, 0, 5e5, 0, -0.3, 5e6), CRS.from_epsg(32633)
-            ),
-            quiet,
-        )
-
     def test_a_coloured_roof_is_found_where_it_is(self, engine: GeobiaEngine, encoding: object) -> None:
         for name in ("red", "blue"):
             found = engine.find(encoding, Phrase(f"{name} roof", "roof", (Attribute("color", name, name),)), quiet)
