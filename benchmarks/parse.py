@@ -1,6 +1,6 @@
 """How long parsing takes: every expression of the tests' table, and texts made to be slow.
 
-    .venv/bin/python benchmarks/parse.py
+Run it with ``.venv/bin/python benchmarks/parse.py``.
 """
 
 from __future__ import annotations

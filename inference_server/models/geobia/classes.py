@@ -148,7 +148,8 @@ def _road(n: Nodes) -> Column:
     wide = n.metres(n.ribbon_width, 3.0, 35.0, soft=1.7)
     return (
         ramp(n.ribbon, 4.0, 14.0) * wide * n.length(40, 1e6, soft=2.0) * surface * n.not_green * n.not_water
-        * ramp(5.5 - t.texture, 0.0, 3.0) * (0.6 + 0.4 * ramp(t.edge_share, 0.0, 0.03)) * ramp(t.closure, 0.05, 0.5) ** 0.4
+        * ramp(5.5 - t.texture, 0.0, 3.0) * (0.6 + 0.4 * ramp(t.edge_share, 0.0, 0.03))
+        * ramp(t.closure, 0.05, 0.5) ** 0.4
     )  # fmt: skip
 
 
@@ -161,7 +162,7 @@ def _bus(n: Nodes) -> Column:
 
 
 def _any_vehicle(n: Nodes) -> Column:
-    return np.maximum.reduce([degree(name, n) for name in ("car", "bus", "truck")])
+    return np.asarray(np.maximum.reduce([degree(name, n) for name in ("car", "bus", "truck")]))
 
 
 def _truck(n: Nodes) -> Column:
@@ -190,8 +191,8 @@ def _field(n: Nodes) -> Column:
     t = n.t
     surface = np.maximum(ramp(t.green, 0.3, 0.7), np.maximum(n.earth, 0.5 * ramp(t.chroma, 6.0, 14.0)))
     return (
-        surface * n.area(250, 1e7) * n.share(0.004, 0.5) * ramp(t.solidity, 0.6, 0.88) * ramp(t.rectangularity, 0.4, 0.7)
-        * ramp(6.5 - t.texture, 0.0, 3.5) * (0.35 + 0.65 * n.distinct) * n.bulky
+        surface * n.area(250, 1e7) * n.share(0.004, 0.5) * ramp(t.solidity, 0.6, 0.88)
+        * ramp(t.rectangularity, 0.4, 0.7) * ramp(6.5 - t.texture, 0.0, 3.5) * (0.35 + 0.65 * n.distinct) * n.bulky
         * ramp(16.0 - t.spread, 0.0, 8.0) ** 0.5 * n.not_water
     )  # fmt: skip
 
@@ -235,8 +236,8 @@ def _pitch(n: Nodes, area: tuple[float, float], aspect: tuple[float, float]) -> 
     t = n.t
     return (
         n.area(*area, soft=1.35) * near_range(n.aspect, *aspect, soft=1.25) * ramp(t.rectangularity, 0.62, 0.85)
-        * ramp(t.solidity, 0.75, 0.93) * n.distinct * ramp(4.5 - t.texture, 0.0, 2.5) * ramp(13.0 - t.spread, 0.0, 6.0) ** 0.5
-        * n.inside_tile
+        * ramp(t.solidity, 0.75, 0.93) * n.distinct * ramp(4.5 - t.texture, 0.0, 2.5)
+        * ramp(13.0 - t.spread, 0.0, 6.0) ** 0.5 * n.inside_tile
     )  # fmt: skip
 
 
@@ -265,8 +266,8 @@ def _tank(n: Nodes) -> Column:
 def _ship(n: Nodes) -> Column:
     t = n.t
     return (
-        ramp(t.out_water, 0.12, 0.5) * near_range(n.aspect, 1.9, 8.0) * n.length(4.0, 400.0) * ramp(t.solidity, 0.65, 0.88)
-        * n.distinct * n.not_water * n.not_green * ramp(t.contrast, 10.0, 25.0) * n.inside_tile * n.share(1e-6, 0.1)
+        ramp(t.out_water, 0.12, 0.5) * near_range(n.aspect, 1.9, 8.0) * n.length(4.0, 400.0)
+        * ramp(t.solidity, 0.65, 0.88) * n.distinct * n.not_water * n.not_green * ramp(t.contrast, 10.0, 25.0) * n.inside_tile * n.share(1e-6, 0.1)
     )  # fmt: skip
 
 
@@ -315,8 +316,8 @@ def _airplane(n: Nodes) -> Column:
 def _runway(n: Nodes) -> Column:
     t = n.t
     return (
-        ramp(n.aspect, 4.0, 9.0) * n.metres(t.width, 14.0, 90.0) * n.length(300, 1e5) * ramp(t.rectangularity, 0.45, 0.75)
-        * n.not_green * n.not_water * (0.5 + 0.5 * n.distinct)
+        ramp(n.aspect, 4.0, 9.0) * n.metres(t.width, 14.0, 90.0) * n.length(300, 1e5)
+        * ramp(t.rectangularity, 0.45, 0.75) * n.not_green * n.not_water * (0.5 + 0.5 * n.distinct)
     )  # fmt: skip
 
 
@@ -349,7 +350,8 @@ def _thing(n: Nodes) -> Column:
 
 #: Classes whose curves were fitted on real labels: the curves alone decide.
 _FITTED: dict[str, Callable[[Nodes], Column]] = {
-    "building": _building, "car": _car, "vehicle": _any_vehicle, "bus": _bus, "truck": _truck, "tree": _tree, "airplane": _airplane,
+    "building": _building, "car": _car, "vehicle": _any_vehicle, "bus": _bus, "truck": _truck, "tree": _tree,
+    "airplane": _airplane,
 }  # fmt: skip
 
 #: Products of graded tests; those that also have curves, fitted on generated scenes only, must pass both.

@@ -52,8 +52,8 @@ class GeobiaEngine:
         title="Embedded (object-based, no download)",
         gives=("hbb", "obb", "mask"),
         needs="Nothing: no download, no GPU.",
-        limits="Knows common overhead classes by colour, size, shape and surroundings; it does not recognise rare things"
-        " or read fine detail, and confuses look-alikes.",
+        limits="Knows common overhead classes by colour, size, shape and surroundings; it does not recognise rare"
+        " things or read fine detail, and confuses look-alikes.",
         licence="GPL-2.0-or-later",
         revision="",
         is_default=True,

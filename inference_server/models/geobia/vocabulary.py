@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 _WORDS = {
-    "building": "building house roof rooftop roof-top home villa warehouse hangar factory shed garage barn cabin hut cottage"
-    " mansion church school hospital hotel terminal mall supermarket office apartment residence dwelling structure complex"
-    " facility store shop greenhouse pavilion bungalow skyscraper tower depot plant station gymnasium stadium hall mosque temple"
-    " farmhouse construction canopy edifice townhouse condo tenement storey",
-    "road": "road street highway path lane avenue track driveway motorway expressway freeway alley pavement sidewalk trail"
-    " boulevard route overpass carriageway footpath walkway railway railroad crossroad intersection junction dirt-road",
+    "building": "building house roof rooftop roof-top home villa warehouse hangar factory shed garage barn cabin hut"
+    " cottage mansion church school hospital hotel terminal mall supermarket office apartment residence dwelling"
+    " structure complex facility store shop greenhouse pavilion bungalow skyscraper tower depot plant station"
+    " gymnasium stadium hall mosque temple farmhouse construction canopy edifice townhouse condo tenement storey",
+    "road": "road street highway path lane avenue track driveway motorway expressway freeway alley pavement sidewalk"
+    " trail boulevard route overpass carriageway footpath walkway railway railroad crossroad intersection junction"
+    " dirt-road",
     "vehicle": "vehicle motor-vehicle traffic",
     "car": "car automobile van sedan taxi suv minivan hatchback jeep pickup cab small-vehicle auto",
     "bus": "bus coach minibus tram streetcar trolleybus",
@@ -19,18 +20,21 @@ _WORDS = {
     "forest": "forest wood woods woodland grove orchard jungle trees canopy-forest treeline hedge",
     "grass": "grass lawn meadow turf grassland yard garden park",
     "vegetation": "vegetation greenery plant-cover",
-    "field": "field farmland cropland crop farm plot paddock pasture plantation parcel land cropfield farm-field agricultural-field"
-    " vineyard rice-field",
+    "field": "field farmland cropland crop farm plot paddock pasture plantation parcel land cropfield farm-field"
+    " agricultural-field vineyard rice-field",
     "water": "water sea ocean bay waterway harbor harbour canal channel waterbody",
     "river": "river stream creek",
     "lake": "lake pond reservoir lagoon basin",
     "pool": "pool swimming-pool",
-    "soil": "soil bare-soil sand beach dirt ground bareland bare-land barren-land desert quarry earth gravel mud bare-ground"
-    " construction-site sandbox clay",
-    "court": "court tennis-court basketball-court volleyball-court sports-court playground handball-court tennis basketball",
-    "soccer field": "soccer-field football-field soccer-pitch football-pitch pitch sports-field stadium-field rugby-field"
-    " baseball-field baseball-diamond playing-field athletic-field ground-track-field sports-ground cricket-ground golf-course",
-    "tank": "tank storage-tank silo oil-tank water-tank gas-tank fuel-tank cistern gasholder store-tank cooling-tower dome",
+    "soil": "soil bare-soil sand beach dirt ground bareland bare-land barren-land desert quarry earth gravel mud"
+    " bare-ground construction-site sandbox clay",
+    "court": "court tennis-court basketball-court volleyball-court sports-court playground handball-court tennis"
+    " basketball",
+    "soccer field": "soccer-field football-field soccer-pitch football-pitch pitch sports-field stadium-field"
+    " rugby-field baseball-field baseball-diamond playing-field athletic-field ground-track-field sports-ground"
+    " cricket-ground golf-course",
+    "tank": "tank storage-tank silo oil-tank water-tank gas-tank fuel-tank cistern gasholder store-tank cooling-tower"
+    " dome",
     "ship": "ship boat vessel yacht barge ferry sailboat speedboat freighter cargo-ship motorboat canoe",
     "container": "container shipping-container cargo-container storage-container",
     "parking lot": "parking-lot parking car-park parking-area parking-space lot carpark",
@@ -42,12 +46,14 @@ _WORDS = {
     "roundabout": "roundabout traffic-circle traffic-island",
     "solar panel": "solar-panel solar-array solar photovoltaic photovoltaic-panel",
     "shadow": "shadow shade",
-    "thing": "object thing area region patch spot part side surface zone element strip shape circle rectangle square-shape one"
-    " island stripe line item target",
+    "thing": "object thing area region patch spot part side surface zone element strip shape circle rectangle"
+    " square-shape one island stripe line item target",
 }
 
 #: Words that say nothing of what it is: "bare soil area", "building block", "road section".
-_VAGUE = frozenset(["area", "areas", "region", "zone", "patch", "spot", "part", "section", "segment", "complex", "site"])
+_VAGUE = frozenset(
+    ["area", "areas", "region", "zone", "patch", "spot", "part", "section", "segment", "complex", "site"]
+)
 
 CLASS_OF = {word: name for name, words in _WORDS.items() for word in words.split()}
 
