@@ -267,7 +267,8 @@ def _ship(n: Nodes) -> Column:
     t = n.t
     return (
         ramp(t.out_water, 0.12, 0.5) * near_range(n.aspect, 1.9, 8.0) * n.length(4.0, 400.0)
-        * ramp(t.solidity, 0.65, 0.88) * n.distinct * n.not_water * n.not_green * ramp(t.contrast, 10.0, 25.0) * n.inside_tile * n.share(1e-6, 0.1)
+        * ramp(t.solidity, 0.65, 0.88) * n.distinct * n.not_water * n.not_green
+        * ramp(t.contrast, 10.0, 25.0) * n.inside_tile * n.share(1e-6, 0.1)
     )  # fmt: skip
 
 
