@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -98,3 +99,25 @@ def test_the_app_works_without_the_model_families():
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "geobia"
+
+
+FITTED = {f"inference_server/models/geobia/{name}" for name in ("additive.json", "boosted.npz")}
+
+
+def test_the_wheel_holds_what_was_fitted(tmp_path):
+    source = tmp_path / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "setup.py", "metadata.txt", "README.md"):
+        shutil.copy(ROOT / name, source)
+    for name in ("inference_server", "rsground_plugin"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    subprocess.run(
+        [sys.executable, "setup.py", "-q", "build", "--build-lib", str(tmp_path / "built")], cwd=source, check=True
+    )
+    built = {path.relative_to(tmp_path / "built").as_posix() for path in (tmp_path / "built").rglob("*")}
+    assert built >= FITTED | {"inference_server/requirements.txt", "rsground_plugin/protocol.py"}
+
+
+def test_the_plugin_zip_holds_what_was_fitted():
+    names = {name for _, name in script("package").content()}
+    assert names >= {f"rsground_plugin/server/{path}" for path in FITTED}
