@@ -1,10 +1,9 @@
-"""The panel with the real server: killed in mid-query, quick to draw, and never blocking the interface."""
+"""The panel with the real server: killed in mid-query, asked anything, and never blocking the interface."""
 
 from __future__ import annotations
 
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -70,7 +69,7 @@ def window(source: LocalServer, tmp_path: Path) -> Iterator[PanelWindow]:
     window = PanelWindow(source, write_town(tmp_path / "town.tif"))
     # The whole raster at its own resolution: a tile of 1024 x 1024 pixels.
     window.canvas.setDestinationCrs(window.layer.crs())
-    window.canvas.resize(SIZE, SIZE)
+    window.canvas.setFixedSize(SIZE, SIZE)
     window.canvas.setExtent(QgsRectangle(window.layer.extent()))
     assert spin_until(lambda: window.dock.form.engine.is_known, 30)
     yield window
@@ -126,27 +125,14 @@ def test_any_words_end_in_a_clear_message(window: PanelWindow, expression: str) 
         assert "failed on this query" not in window.dock.message.text()
 
 
-def test_the_interface_never_waits_and_adds_little(window: PanelWindow) -> None:
-    window.ask("the red roofs")  # imports, caches
-    assert isinstance(window.answer(60), Outcome)
-    overheads, worst = [], []
-    for i, expression in enumerate(EXPRESSIONS):
-        # Another place each time, so that the engine has to look at the tile anew.
-        extent = QgsRectangle(window.layer.extent())
-        window.canvas.setExtent(extent.buffered(-0.3 * (i + 1)))
-        spin_until(lambda: not window.canvas.isDrawing(), 5)
-        window.dock.form.expression.setText(expression)
-        with LagProbe() as probe:
-            started = time.perf_counter()
-            window.dock.run()
-            outcome = window.answer(60)
-            seconds = time.perf_counter() - started
-        assert isinstance(outcome, Outcome), outcome
-        parts = outcome.seconds_by_part
-        engine_s = outcome.result.timings_s["total"]
-        overheads.append((seconds - engine_s, engine_s))
-        worst.append(probe.worst_ms)
-        print(f"{expression}: {seconds:.3f} s, engine {engine_s:.3f} s, parts {parts}, lag {probe.worst_ms:.0f} ms")
-    # The machine is shared: the best of five says what the code costs.
-    assert min(worst) < 50
-    assert any(overhead <= max(0.1, 0.1 * engine_s) for overhead, engine_s in overheads), overheads
+def test_the_interface_never_waits_for_the_engine(window: PanelWindow) -> None:
+    """How much is added in milliseconds is benchmarks/panel.py's to say."""
+    with LagProbe() as probe:
+        window.ask("the red roofs")
+        outcome = window.answer(60)
+    assert isinstance(outcome, Outcome), outcome
+    engine_ms = 1000 * outcome.result.timings_s["total"]
+    # A panel that waits is gone for all of the engine's time, in one gap or, where it polls, in some.
+    assert engine_ms > 100
+    assert probe.worst_ms < 0.5 * engine_ms
+    assert sum(gap for gap in probe.gaps_ms if gap > 20) < 0.5 * engine_ms

@@ -355,17 +355,6 @@ def test_cancelling_in_the_middle_stops_soon(tmp_path):
         render(request, feedback)
 
 
-def test_the_main_thread_is_busy_for_less_than_50_ms(made):
-    import time
-
-    layer = made("utm")
-    map_settings = settings(layer, rotation=30.0)
-    TileRequest.from_canvas(layer, TileArea.visible(map_settings), map_settings)  # PROJ reads its database once
-    started = time.perf_counter()
-    TileRequest.from_canvas(layer, TileArea.visible(map_settings), map_settings)
-    assert time.perf_counter() - started < 0.05
-
-
 #: Scenes that QGIS itself shows in one colour: by its default stretch, and by what they hold.
 ONE_COLOUR = ("RGBA.uint16.tif", "cog_uint8_rgb_nodata.tif")
 

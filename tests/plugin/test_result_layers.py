@@ -273,13 +273,3 @@ def test_quotes_and_scripts_survive(tmp_path, project):
     expression = "l'entrepôt “blanc”; DROP TABLE masks; -- 左の白いタンク"
     group = add_to_project(written(tmp_path, replace(results.result(), expression=expression)), project)
     assert next(group.layer("mask", project).getFeatures())["expression"] == expression
-
-
-def test_adding_is_quick_enough_for_the_main_thread(tmp_path, project):
-    import time
-
-    add_to_project(written(tmp_path), project)  # the first opens QGIS's own databases
-    result = written(tmp_path)
-    started = time.perf_counter()
-    add_to_project(result, project)
-    assert time.perf_counter() - started < 0.1, "the target is 50 ms; the rest is for a busy test machine"
