@@ -60,7 +60,7 @@ def run():
     window.resizeDocks([dock], [400], Qt.Orientation.Horizontal)
     layers_dock = window.findChild(QDockWidget, "Layers")
     if layers_dock is not None:
-        window.resizeDocks([layers_dock], [330], Qt.Orientation.Horizontal)
+        window.resizeDocks([layers_dock], [260], Qt.Orientation.Horizontal)
     wait(300)
     canvas = iface.mapCanvas()
     canvas.setExtent(layer.extent())

@@ -20,11 +20,11 @@ from shapely.geometry.base import BaseGeometry
 
 from inference_server.evaluation.scenes import generate, write_geotiff, write_truth
 
-SEED, THEME, SIZE_PX, GSD_M = 3, "airport", (900, 980), 0.3
-EXPRESSION = "the blue airplane right of the red airplane"
-#: Colours of the scene's airplanes from left to right, and which of them the expression names.
-AIRPLANES = ("white", "red", "white", "blue")
-TARGET = 3
+SEED, THEME, SIZE_PX, GSD_M = 3, "sports", (840, 900), 0.3
+EXPRESSION = "the tennis courts left of the soccer field"
+#: The tennis courts of the scene, and those of them that the expression names.
+COURTS = ("tennis court-1", "tennis court-2", "tennis court-3", "tennis court-4")
+TARGETS = ("tennis court-2", "tennis court-3")
 MIN_IOU = 0.5
 
 
@@ -32,13 +32,12 @@ def make(folder: Path) -> None:
     """Writes the scene, its truth and the question."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = generate(SEED, size_px=SIZE_PX, gsd_m=GSD_M, theme=THEME)
-    airplanes = sorted((o for o in scene.objects if o.category == "airplane"), key=lambda o: o.center[0])
-    if tuple(o.color for o in airplanes) != AIRPLANES:
-        came = ", ".join(o.color for o in airplanes)
-        raise SystemExit(f"the scene generator has changed: expected airplanes {', '.join(AIRPLANES)}, got {came}")
+    courts = tuple(o.id for o in scene.objects if o.category == "tennis court")
+    if courts != COURTS:
+        raise SystemExit(f"the scene generator has changed: expected {', '.join(COURTS)}, got {', '.join(courts)}")
     write_geotiff(scene, folder / "scene.tif")
     write_truth(scene, folder / "truth.geojson")
-    question = {"expression": EXPRESSION, "targets": [airplanes[TARGET].id]}
+    question = {"expression": EXPRESSION, "targets": TARGETS}
     (folder / "question.json").write_text(json.dumps(question), encoding="utf-8")
     print(f"scene: {folder / 'scene.tif'}, {len(scene.objects)} objects; question: “{EXPRESSION}”")
 

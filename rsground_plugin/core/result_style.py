@@ -34,7 +34,7 @@ MIN_SCORE_VARIABLE = "rsground_min_score"
 SCORE_FILTER = f'"score" >= coalesce(@{MIN_SCORE_VARIABLE}, 0)'
 
 _LINE_MM = {"mask": 0.46, "obb": 0.56, "hbb": 0.36, "anchor": 0.3}
-_FILL_ALPHA = {"mask": 70, "obb": 0, "hbb": 0, "anchor": 25}
+_FILL_ALPHA = {"mask": 40, "obb": 0, "hbb": 0, "anchor": 25}
 _DASHED = ("hbb", "anchor")
 
 
