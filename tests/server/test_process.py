@@ -17,7 +17,9 @@ import numpy as np
 import psutil
 import pytest
 from fake_engine import patches, tile_bytes
+from rasterio.io import MemoryFile
 
+from inference_server.evaluation.scenes import generate
 from inference_server.version import VERSION
 from rsground_plugin.protocol import PROTOCOL_VERSION, TOKEN_VARIABLE, Hello, ResultEvent, event_from_line
 
@@ -172,14 +174,24 @@ def ground(child, words="the white building", size=256, timeout=60):
 
 def test_the_default_engine_answers(start):
     child = start()
-    last = event_from_line(ground(child).content.splitlines()[-1])
+    scene = generate(29, size_px=(512, 512), gsd_m=0.3, theme="residential", expressions=0)
+    pools = [o.hbb for o in scene.objects if o.category == "pool"]
+    with MemoryFile() as memory:
+        with memory.open(
+            driver="GTiff", width=512, height=512, count=3, dtype="uint8", crs=scene.crs, transform=scene.affine
+        ) as dataset:
+            dataset.write(scene.rgb)
+        tile = memory.read()
+    files = {"request": (None, json.dumps({"expression": "swimming pool"})), "tile": ("tile.tif", tile)}
+    answer = httpx.post(child.url + "/v1/ground", headers=AUTH, files=files, timeout=60)
+    last = event_from_line(answer.content.splitlines()[-1])
     assert isinstance(last, ResultEvent)
     assert last.result.engine == "geobia"
     (best, *_) = last.result.detections
-    xs, ys = zip(*best.hbb, strict=True)
-    # The bright rectangle, within a pixel of half a metre.
-    assert (min(xs), max(xs)) == pytest.approx((500_030, 500_070), abs=1.0)
-    assert (min(ys), max(ys)) == pytest.approx((5_499_955, 5_499_980), abs=1.0)
+    x, y = zip(*(~scene.affine * corner for corner in best.hbb), strict=True)
+    # A pool, and where it is: each side within five pixels of 0.3 m.
+    found = (min(x), min(y), max(x), max(y))
+    assert any(np.abs(np.subtract(found, (p.x_min, p.y_min, p.x_max, p.y_max))).max() < 5 for p in pools)
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ MAX_CANDIDATES = 150
 #: So much of a class's part in the score is left to how typical a node is.
 TYPICAL = 0.6
 #: A class's probability from which it counts fully, and below which it is not there.
-LIKELY, PRESENT = 0.7, 0.2
+LIKELY, PRESENT = 0.7, 0.25
 #: What a colour is worth at most when it shows in parts only.
 IN_PARTS = 0.9
 

@@ -97,28 +97,37 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
     area = forest.trees[0].leaf_area
     order = np.flatnonzero((score >= minimum) & forest.is_candidate)
     order = order[np.argsort(-score[order], kind="stable")]
-    covered = np.zeros(len(area), dtype=bool)
+    owner = np.full(len(area), -1)
+    sizes: list[float] = []
     chosen: list[int] = []
     for node in order.tolist():
         if len(chosen) >= at_most:
             break
-        if _overlap(forest, node, covered, area) > MAX_OVERLAP:
+        if _collides(forest, node, owner, sizes, area):
             continue
         best = above = node
         while (higher := forest.parent(above)) != above:
             above = higher
             if score[above] < minimum * 0.5:
                 break
-            if score[above] >= takeover * score[node] and _overlap(forest, above, covered, area) <= MAX_OVERLAP:
+            if score[above] >= takeover * score[node] and not _collides(forest, above, owner, sizes, area):
                 best = above
+        leaves = forest.leaves(best)
+        owner[leaves] = len(chosen)
+        sizes.append(float(area[leaves].sum()))
         chosen.append(best)
-        covered[forest.leaves(best)] = True
     return sorted(chosen, key=lambda n: -score[n])
 
 
-def _overlap(forest: Forest, node: int, covered: NDArray[np.bool_], area: Column) -> float:
+def _collides(forest: Forest, node: int, owner: IntArray, sizes: list[float], area: Column) -> bool:
+    """Whether a node lies in chosen ones for more than a little, or holds the most of one."""
     leaves = forest.leaves(node)
-    return float(area[leaves[covered[leaves]]].sum() / max(area[leaves].sum(), 1.0))
+    owners = owner[leaves]
+    is_taken = owners >= 0
+    if not is_taken.any():
+        return False
+    shared = np.bincount(owners[is_taken], area[leaves[is_taken]], len(sizes))
+    return bool(shared.sum() > MAX_OVERLAP * area[leaves].sum() or (shared > 0.5 * np.asarray(sizes)).any())
 
 
 def grouped(forest: Forest, chosen: list[int], table: NodeTable) -> list[list[int]]:
