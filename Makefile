@@ -84,9 +84,10 @@ format: .venv/.installed
 package: .venv/.installed
 	$(PY) scripts/package.py
 
-bench: .venv/.installed
+bench: .venv/.installed .venv-qgis/.installed
 	$(PY) benchmarks/speed.py
 	$(PY) benchmarks/accuracy.py
+	xvfb-run -a $(QGIS_PY) benchmarks/panel.py
 
 # The lock file from which the plugin makes its managed environment; needs uv.
 lock:
