@@ -12,6 +12,7 @@ import argparse
 import json
 import sqlite3
 import sys
+from math import dist
 from pathlib import Path
 
 import shapely
@@ -21,10 +22,9 @@ from shapely.geometry.base import BaseGeometry
 from inference_server.evaluation.scenes import generate, write_geotiff, write_truth
 
 SEED, THEME, SIZE_PX, GSD_M = 3, "sports", (840, 900), 0.3
-EXPRESSION = "the tennis courts left of the soccer field"
-#: The tennis courts of the scene, and those of them that the expression names.
-COURTS = ("tennis court-1", "tennis court-2", "tennis court-3", "tennis court-4")
-TARGETS = ("tennis court-2", "tennis court-3")
+EXPRESSION = "the soccer field next to the swimming pool"
+#: The soccer fields of the scene; the expression names the one nearer to the one swimming pool.
+FIELDS = ("soccer field-1", "soccer field-2")
 MIN_IOU = 0.5
 
 
@@ -32,12 +32,15 @@ def make(folder: Path) -> None:
     """Writes the scene, its truth and the question."""
     folder.mkdir(parents=True, exist_ok=True)
     scene = generate(SEED, size_px=SIZE_PX, gsd_m=GSD_M, theme=THEME)
-    courts = tuple(o.id for o in scene.objects if o.category == "tennis court")
-    if courts != COURTS:
-        raise SystemExit(f"the scene generator has changed: expected {', '.join(COURTS)}, got {', '.join(courts)}")
+    fields = [o for o in scene.objects if o.category == "soccer field"]
+    pools = [o for o in scene.objects if o.category == "pool"]
+    if tuple(o.id for o in fields) != FIELDS or len(pools) != 1:
+        came = ", ".join(o.id for o in fields + pools)
+        raise SystemExit(f"the scene generator has changed: expected {', '.join(FIELDS)} and one pool, got {came}")
+    target = min(fields, key=lambda field: dist(field.center, pools[0].center))
     write_geotiff(scene, folder / "scene.tif")
     write_truth(scene, folder / "truth.geojson")
-    question = {"expression": EXPRESSION, "targets": TARGETS}
+    question = {"expression": EXPRESSION, "targets": [target.id]}
     (folder / "question.json").write_text(json.dumps(question), encoding="utf-8")
     print(f"scene: {folder / 'scene.tif'}, {len(scene.objects)} objects; question: “{EXPRESSION}”")
 
