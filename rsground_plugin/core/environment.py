@@ -283,13 +283,18 @@ def _delete(folder: Path) -> None:
     with contextlib.suppress(OSError):
         # Whatever happens from here on, what is left is not taken for whole.
         (folder / _INCOMPLETE).write_text("The removal of this environment was not finished.\n")
-    try:
-        shutil.rmtree(folder)
-    except OSError as error:
-        raise EnvironmentFault(
-            f"{folder} could not be removed: is a server of another QGIS window using it? Close it and try again.",
-            details=str(error),
-        ) from error
+    for is_last in (False,) * 10 + (True,):
+        try:
+            shutil.rmtree(folder)
+            return
+        except OSError as error:
+            if is_last:
+                raise EnvironmentFault(
+                    f"{folder} could not be removed: is a server of another QGIS window using it? Close it and try "
+                    "again.",
+                    details=str(error),
+                ) from error
+        time.sleep(0.2)  # a cancelled installer's own children may still be writing their last file
 
 
 @contextlib.contextmanager
