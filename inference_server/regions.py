@@ -9,6 +9,7 @@ masks and the weights-free segmenter of every engine read from it.
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -298,7 +299,9 @@ def build_region_tree(
         raise ValueError("expected at least one valid pixel, got none")
     progress("regions", 0, 4)
     lab = rgb_to_lab(rgb)
-    gradient = np.sqrt(sum(gaussian_gradient_magnitude(band, sigma_px) ** 2 for band in lab))
+    with ThreadPoolExecutor(2) as threads:
+        slopes = list(threads.map(lambda band: gaussian_gradient_magnitude(band, sigma_px) ** 2, lab))
+    gradient = np.sqrt(slopes[0] + slopes[1] + slopes[2])
     progress("regions", 1, 4)
     basins = watershed(gradient, mask=None if valid.all() else valid) - 1
     left_out = valid & (basins < 0)
