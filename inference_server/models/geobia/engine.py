@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -72,8 +71,7 @@ class GeobiaEngine:
         leaves = leaf_table(tree)
         trees = (tree, *blob_trees(tree, leaves))
         progress("features", 1, 2)
-        with ThreadPoolExecutor(2) as threads:
-            table = joined(list(threads.map(lambda each: node_table(each, leaves), trees)))
+        table = joined([node_table(each, leaves) for each in trees])
         progress("features", 2, 2)
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
         nodes = Nodes(table, gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient)
