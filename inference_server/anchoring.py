@@ -176,6 +176,9 @@ def grades_between(targets: Targets, first: Sequence[Item], second: Sequence[Ite
 
 
 def _weights(anchors: Sequence[Item]) -> FloatArray:
-    """(m,) weights in (0, 1] by the share of the best anchor's score: from 0.7 of it on fully."""
+    """(m,) weights in (0, 1]: the cube of the share of the best anchor's score.
+
+    "The bright red roof" is the brightest red there is: another that is also red must not stand for it.
+    """
     scores = np.array([item.score for item in anchors], dtype=float)
-    return rise(scores / max(float(scores.max(initial=0.0)), 1e-9), -0.2, 0.7)
+    return np.asarray((scores / max(float(scores.max(initial=0.0)), 1e-9)) ** 3)
