@@ -176,9 +176,10 @@ def grades_between(targets: Targets, first: Sequence[Item], second: Sequence[Ite
 
 
 def _weights(anchors: Sequence[Item]) -> FloatArray:
-    """(m,) weights in (0, 1]: the cube of the share of the best anchor's score.
+    """(m,) weights in (0, 1]: they fall with the cube of the share of the best anchor's score, to a third.
 
-    "The bright red roof" is the brightest red there is: another that is also red must not stand for it.
+    "The bright red roof" is the brightest red there is: another that is also red counts for less, not for nothing.
     """
     scores = np.array([item.score for item in anchors], dtype=float)
-    return np.asarray((scores / max(float(scores.max(initial=0.0)), 1e-9)) ** 3)
+    share = scores / max(float(scores.max(initial=0.0)), 1e-9)
+    return np.asarray(0.35 + 0.65 * share**3)
