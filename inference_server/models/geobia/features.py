@@ -32,11 +32,10 @@ class NodeTable:
         border_gradient, inner_gradient: mean colour gradient on the border and between leaves inside.
         closure: share of the border that is a strong edge.
         contrast: colour distance to what lies just outside.
-        out_lightness, out_a, out_b: mean colour just outside.
+        out_lightness: mean lightness just outside.
         out_green, out_dark, out_water, out_paved: share of the border that touches vegetation, shadow, water, paving.
         green, dark, water, paved: share of the inside that is so.
         edge_share: share of the perimeter on the border of the tile or of missing data.
-        stability: how much the tree had to stretch to merge the node away, in [0, 1].
         parent_growth: area over the parent's.
     """
 
@@ -63,8 +62,6 @@ class NodeTable:
     closure: Column
     contrast: Column
     out_lightness: Column
-    out_a: Column
-    out_b: Column
     out_green: Column
     out_dark: Column
     out_water: Column
@@ -74,7 +71,6 @@ class NodeTable:
     water: Column
     paved: Column
     edge_share: Column
-    stability: Column
     parent_growth: Column
 
 
@@ -193,9 +189,6 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     contrast = np.where(border > 0, np.linalg.norm(balanced - outside[:, :3], axis=1), 0.0)
 
     length, width, angle, hull, roundness = _extents(tree, totals[:, 4:6] / area[:, None])
-    altitude = np.sqrt(np.maximum(tree.altitudes, 0.0))
-    above = altitude[tree.parents]
-    stability = np.where(above > 0, 1.0 - altitude / np.maximum(above, 1e-9), 0.0)
     perimeter = np.maximum(crack * np.pi / 4.0, 1.0)
     return NodeTable(
         area=area,
@@ -221,8 +214,6 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
         closure=np.clip(tree.accumulate_border(strong) / safe, 0.0, 1.0),
         contrast=contrast,
         out_lightness=outside[:, 0],
-        out_a=outside[:, 1],
-        out_b=outside[:, 2],
         out_green=outside[:, 3],
         out_dark=outside[:, 4],
         out_water=outside[:, 5],
@@ -232,7 +223,6 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
         water=cover[:, 2],
         paved=cover[:, 3],
         edge_share=frame / np.maximum(crack, 1.0),
-        stability=stability,
         parent_growth=area / np.maximum(area[tree.parents], 1.0),
     )
 
