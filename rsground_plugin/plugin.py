@@ -1,35 +1,52 @@
-"""The plugin: what it adds to QGIS in ``initGui``, ``unload`` takes away."""
+"""The plugin: what it adds to QGIS in ``initGui``, ``unload`` takes away.
+
+``initProcessing`` alone is called where QGIS has no window (``qgis_process``): it imports nothing of ``gui``.
+"""
 
 from __future__ import annotations
 
-from typing import Optional
+from typing import Any, Optional
 
-from qgis.core import QgsSettings
-from qgis.gui import QgisInterface
+from qgis.core import QgsApplication, QgsSettings
 from qgis.PyQt.QtCore import QCoreApplication, QLocale, Qt, QTranslator
-from qgis.PyQt.QtWidgets import QAction
 
 from .core.launch import PLUGIN_FOLDER
 from .core.server_process import ServerSource
-from .gui.dock import RSGroundDock
-from .gui.settings_page import PAGE_KEY, SettingsPageFactory, plugin_icon
+from .core.shared_server import SharedServer
+from .processing.provider import RSGroundProvider
 
 _MENU = "&RSGround"
 
 
 class RSGroundPlugin:
-    """Made once by QGIS; the dock is made when it is first shown."""
+    """Made once by QGIS; the dock is made when it is first shown.
 
-    def __init__(self, iface: QgisInterface) -> None:
+    Args:
+        iface: QGIS's window, None where it has none.
+    """
+
+    def __init__(self, iface: Any) -> None:
         self._iface = iface
-        self.dock: Optional[RSGroundDock] = None
-        self.action: Optional[QAction] = None
-        self._options_action: Optional[QAction] = None
-        self._factory: Optional[SettingsPageFactory] = None
+        self.dock: Any = None
+        self.action: Any = None
+        self.provider: Optional[RSGroundProvider] = None
+        self._server = SharedServer()
+        self._options_action: Any = None
+        self._factory: Any = None
         self._translator: Optional[QTranslator] = None
 
+    def initProcessing(self) -> None:  # QGIS's name
+        if self.provider is None:
+            self._translate()
+            self.provider = RSGroundProvider(self._server)
+            QgsApplication.processingRegistry().addProvider(self.provider)
+
     def initGui(self) -> None:  # QGIS's name
-        self._translate()
+        from qgis.PyQt.QtWidgets import QAction
+
+        from .gui.settings_page import SettingsPageFactory, plugin_icon
+
+        self.initProcessing()
         window = self._iface.mainWindow()
         self.action = QAction(plugin_icon(), "RSGround", window)
         self.action.setObjectName("mActionRSGround")
@@ -46,11 +63,15 @@ class RSGroundPlugin:
         self._iface.registerOptionsWidgetFactory(self._factory)
 
     def unload(self) -> None:
+        if self.provider is not None:
+            QgsApplication.processingRegistry().removeProvider(self.provider)
+            self.provider = None
         if self.dock is not None:
             self.dock.dispose()
             self._iface.removeDockWidget(self.dock)
             self.dock.deleteLater()
             self.dock = None
+        self._server.stop()
         if self._factory is not None:
             self._iface.unregisterOptionsWidgetFactory(self._factory)
             self._factory = None
@@ -67,12 +88,17 @@ class RSGroundPlugin:
 
     def open_options(self) -> None:
         """QGIS's options at our page."""
+        from .gui.settings_page import PAGE_KEY
+
         self._iface.showOptionsDialog(self._iface.mainWindow(), PAGE_KEY)
 
     def _toggled(self, is_on: bool) -> None:
         if is_on and self.dock is None:
+            from .gui.dock import RSGroundDock
+
             self.dock = RSGroundDock(
                 self._iface.mapCanvas(),
+                server=self._server,
                 open_options=self.open_options,
                 open_attributes=self._open_attributes,
                 parent=self._iface.mainWindow(),
@@ -89,9 +115,11 @@ class RSGroundPlugin:
     def _settings_changed(self) -> None:
         if self.dock is not None:
             self.dock.settings_changed()
+        else:
+            self._server.renew()
 
     def _source(self) -> Optional[ServerSource]:
-        return None if self.dock is None else self.dock.source
+        return self._server.current
 
     def _translate(self) -> None:
         name = str(QgsSettings().value("locale/userLocale", "") or QLocale.system().name())

@@ -10,17 +10,18 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Callable, Optional
 
 from qgis.core import QgsFeedback, QgsTask
 from qgis.PyQt.QtCore import pyqtSignal
 
 from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
 from .background_tasks import as_rsground_error
-from .errors import QueryCancelled, RSGroundError, ServerGone, TileCancelled
+from .client import GroundingClient
+from .errors import QueryCancelled, RSGroundError, TileCancelled
 from .raster_tile import RasterTileData, TileRequest, render
 from .result_layers import Provenance, WrittenResult, write_result
-from .server_process import ServerSource
+from .server_process import ServerSource, ask_server
 
 
 @dataclass(frozen=True)
@@ -129,30 +130,20 @@ class GroundingTask(QgsTask):
 
     def _grounded(self, tile: RasterTileData, clock: _Clock) -> GroundingResult:
         """The server's answer; a server that died while it was idle is started anew, once."""
-        has_begun = False
 
-        def progressed(event: ProgressEvent) -> None:
-            nonlocal has_begun
-            has_begun = True
-            self._progressed(event)
+        def ask(client: GroundingClient, has_begun: Callable[[], None]) -> GroundingResult:
+            def progressed(event: ProgressEvent) -> None:
+                has_begun()
+                self._progressed(event)
 
-        for is_last in (False, True):
-            self.stage_changed.emit("server", 0, 0)
-            client = self._source.ensure(self.isCanceled)
             clock.lap("server")
             self.stage_changed.emit("send", 0, 0)
-            try:
-                result = client.ground(
-                    self.query.request, tile.geotiff, on_progress=progressed, is_cancelled=self.isCanceled
-                )
-            except ServerGone as error:
-                if is_last or has_begun:
-                    words = self._source.last_words()
-                    raise ServerGone(str(error), details=f"{error.details}\n\n{words}".strip()) from error
-                continue
-            clock.lap("ground")
-            return result
-        raise AssertionError("the last attempt returns or raises")
+            return client.ground(self.query.request, tile.geotiff, on_progress=progressed, is_cancelled=self.isCanceled)
+
+        self.stage_changed.emit("server", 0, 0)
+        result = ask_server(self._source, ask, is_cancelled=self.isCanceled)
+        clock.lap("ground")
+        return result
 
     def _progressed(self, event: ProgressEvent) -> None:
         self.stage_changed.emit(event.stage, event.done, event.total)

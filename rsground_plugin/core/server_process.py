@@ -1,5 +1,6 @@
 """The server's life: started when first needed, watched, started anew after a crash, never left behind.
 
+    ask_server         a question to a live server; one that died while it was idle is started anew
     ServerSource       what the rest of the plugin sees: ensure() -> GroundingClient
       LocalServer        our own child process
       RunningServer      one that someone else started, by URL and token
@@ -19,7 +20,7 @@ import time
 import urllib.parse
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Callable, Deque, Optional, Tuple
+from typing import Callable, Deque, Optional, Tuple, TypeVar
 
 from ..protocol import PROTOCOL_VERSION, TOKEN_VARIABLE, Hello, ProtocolError
 from .child_process import child_environment, drain, start_child, stop_child
@@ -29,6 +30,7 @@ from .errors import ClientError, ProtocolMismatch, QueryCancelled, ServerGone, S
 #: A cold start on a slow disk imports numpy, scipy and rasterio for the first time.
 START_TIMEOUT_S = 60.0
 _POLL_S = 0.02
+_Answer = TypeVar("_Answer")
 _LOOPBACK_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
@@ -69,6 +71,35 @@ class ServerSource:
     def last_words(self) -> str:
         """The server's last lines on stderr, for the details of an error."""
         return ""
+
+
+def ask_server(
+    source: ServerSource,
+    ask: Callable[[GroundingClient, Callable[[], None]], _Answer],
+    *,
+    is_cancelled: IsCancelled = never_cancelled,
+) -> _Answer:
+    """What ``ask`` returns; a server that died while it was idle is started anew, once.
+
+    Args:
+        source: of the server.
+        ask: gets a client, and a function to call once the server has begun to work: from then on, a
+            server that leaves is an error.
+        is_cancelled: polled while the server starts.
+
+    Raises:
+        ServerGone: with the server's last lines as details.
+        RSGroundError: as ``ServerSource.ensure`` and ``ask`` raise them.
+    """
+    begun = threading.Event()
+    for is_last in (False, True):
+        client = source.ensure(is_cancelled)
+        try:
+            return ask(client, begun.set)
+        except ServerGone as error:
+            if is_last or begun.is_set():
+                raise ServerGone(str(error), details=f"{error.details}\n\n{source.last_words()}".strip()) from error
+    raise AssertionError("the last attempt returns or raises")
 
 
 class RunningServer(ServerSource):

@@ -15,10 +15,9 @@ from qgis.PyQt.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 from ..core.background_tasks import ConnectTask
 from ..core.errors import EnvironmentMissing, RSGroundError
 from ..core.grounding_task import GroundingTask, Outcome, Query
-from ..core.launch import server_source
 from ..core.raster_tile import TileRequest
-from ..core.server_process import ServerSource
 from ..core.settings import Settings
+from ..core.shared_server import SharedServer
 from ..protocol import MAX_EXPRESSION_CHARS, GroundingRequest
 from .drawn_results import DrawnResults
 from .history import Entry, History
@@ -34,7 +33,7 @@ class RSGroundDock(QgsDockWidget):
 
     Args:
         canvas: the map.
-        source: where queries get their server from; made from the settings when None.
+        server: where queries get their server from, shared with Processing; its owner stops it.
         open_options: shows the plugin's page in QGIS's options.
         open_attributes: shows the attribute table of a layer at an object (layer, id).
 
@@ -49,7 +48,7 @@ class RSGroundDock(QgsDockWidget):
         self,
         canvas: QgsMapCanvas,
         *,
-        source: Optional[ServerSource] = None,
+        server: SharedServer,
         open_options: Optional[Callable[[], None]] = None,
         open_attributes: Optional[Callable[[object, str], None]] = None,
         parent: Optional[QWidget] = None,
@@ -58,8 +57,7 @@ class RSGroundDock(QgsDockWidget):
         self.setObjectName("RSGroundDock")
         self._canvas = canvas
         self._settings = Settings.load()
-        self._source = source
-        self._given_source = source is not None
+        self._server = server
         self._history = History()
         self._task: Optional[GroundingTask] = None
         self._connecting: Optional[ConnectTask] = None
@@ -107,7 +105,7 @@ class RSGroundDock(QgsDockWidget):
             return
         try:
             query = self._query()
-            source = self._ensured_source()
+            source = self._server.source()
         except RSGroundError as error:
             self._show_error(error)
             self.query_finished.emit(error)
@@ -161,7 +159,7 @@ class RSGroundDock(QgsDockWidget):
         if self._connecting is not None:
             return
         try:
-            source = self._ensured_source()
+            source = self._server.source()
         except RSGroundError as error:
             self._show_error(error)
             return
@@ -175,21 +173,16 @@ class RSGroundDock(QgsDockWidget):
     def settings_changed(self) -> None:
         """Takes up what the options page has saved."""
         self._settings = Settings.load()
-        if self._task is None and not self._given_source:
-            if self._source is not None:
-                self._source.stop()
-            self._source = None
+        if self._task is not None:
+            return
+        is_renewed = self._server.renew()
+        if is_renewed or not self.form.engine.is_known:
             self.setup.hide()
             if self.isVisible():
                 self.connect_to_server()
 
-    @property
-    def source(self) -> Optional[ServerSource]:
-        """The server in use, None before it was needed."""
-        return self._source
-
     def dispose(self) -> None:
-        """Undoes everything: tasks, server, map tool, connections. Does not wait."""
+        """Undoes everything: tasks, map tool, connections. Does not wait."""
         project = QgsProject.instance()
         project.cleared.disconnect(self._project_closed)
         project.layersWillBeRemoved.disconnect(self._layers_going)
@@ -200,9 +193,6 @@ class RSGroundDock(QgsDockWidget):
         self.progress.stop()
         self.form.area.dispose()
         self.drawn.dispose()
-        if self._source is not None and not self._given_source:
-            self._source.stop()
-        self._source = None
 
     # -- inside ------------------------------------------------------------------------------------
 
@@ -226,11 +216,6 @@ class RSGroundDock(QgsDockWidget):
         return Query(
             request, tile, self.drawn.geopackage(expression, asked_at, self._settings.results_folder), asked_at
         )
-
-    def _ensured_source(self) -> ServerSource:
-        if self._source is None:
-            self._source = server_source(self._settings)
-        return self._source
 
     def _opened(self) -> None:
         self.form.expression.setFocus()

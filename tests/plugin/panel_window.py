@@ -14,6 +14,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 
 from rsground_plugin.core.server_process import ServerSource
+from rsground_plugin.core.shared_server import SharedServer
 from rsground_plugin.gui.dock import RSGroundDock
 
 _application: Any = None
@@ -79,7 +80,7 @@ class PanelWindow:
         self.attributes_opened: list[Any] = []
         self.dock = RSGroundDock(
             self.canvas,
-            source=source,
+            server=SharedServer(source),
             open_options=lambda: None,
             open_attributes=lambda layer, name: self.attributes_opened.append((layer, name)),
             parent=self.window,

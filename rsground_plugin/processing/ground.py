@@ -1,0 +1,224 @@
+"""*Ground expression*: one expression in one raster layer, as boxes, oriented boxes and masks."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict, Optional
+
+from qgis.core import (
+    QgsProcessing,
+    QgsProcessingContext,
+    QgsProcessingException,
+    QgsProcessingFeedback,
+    QgsProcessingOutputNumber,
+    QgsProcessingOutputString,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterExtent,
+    QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterRasterLayer,
+    QgsProcessingParameterString,
+    QgsRasterLayer,
+    QgsWkbTypes,
+)
+
+from ..core.client import GroundingClient
+from ..core.layer_copy import native_request
+from ..core.raster_tile import TileArea, TileRequest, render
+from ..core.result_layers import Provenance, write_result
+from ..core.server_process import ServerSource, ask_server
+from ..core.settings import Settings
+from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
+from .algorithm import RSGroundAlgorithm, part_of, scratch_folder, tr
+from .sinks import features_of, fill, result_fields
+
+#: Each kind's parameter and type of geometry.
+SINKS = {
+    "hbb": ("BOXES", QgsWkbTypes.Type.Polygon),
+    "obb": ("ORIENTED_BOXES", QgsWkbTypes.Type.Polygon),
+    "mask": ("MASKS", QgsWkbTypes.Type.MultiPolygon),
+}
+#: How far a query is when a stage begins, in per cent; measured on the embedded engine.
+_PER_CENT_AT = {"encoding": 15, "features": 50, "candidates": 75, "finding": 80, "relating": 88, "measuring": 92}
+
+
+class GroundAlgorithm(RSGroundAlgorithm):
+    """Asks the server one tile where the area fits one, and in tiles where it does not."""
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        self._tile: Optional[TileRequest] = None
+        self._source: Optional[ServerSource] = None
+        self._settings = Settings()
+
+    def name(self) -> str:
+        return "ground"
+
+    def displayName(self) -> str:  # QGIS's name
+        return tr("Ground expression")
+
+    def shortDescription(self) -> str:  # QGIS's name
+        return tr("Finds what an expression names in a raster layer.")
+
+    def tags(self) -> list:
+        return tr("detect,segment,find,object,imagery,referring expression,language,ai").split(",")
+
+    def shortHelpString(self) -> str:  # QGIS's name
+        return tr(
+            "Finds what an expression names in a raster layer: “the white tanks left of the road”.\n\n"
+            "The layer may be a file, a web map or a virtual raster; it is searched as it is displayed, with its "
+            "bands, stretch and palette. Left and right are those of the north-up raster.\n\n"
+            "Extent: all of the layer unless told. A web map needs one.\n"
+            "Ground sample distance: metres a pixel; the layer's own unless told. Coarser is faster and loses small "
+            "things.\n\n"
+            "The three outputs hold the same objects, linked by the attribute “id”. When nothing is found they are "
+            "empty, and the log and the output REASON say which part of the expression found nothing.\n\n"
+            "Everything is computed on this machine."
+        )
+
+    def initAlgorithm(self, configuration: Optional[Dict[str, Any]] = None) -> None:  # QGIS's name
+        self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Raster layer")))
+        self.addParameter(QgsProcessingParameterString("EXPRESSION", tr("Expression (what to find)")))
+        self.addParameter(QgsProcessingParameterExtent("EXTENT", tr("Extent to search"), optional=True))
+        self.addParameter(
+            QgsProcessingParameterNumber(
+                "MIN_SCORE",
+                tr("Least score"),
+                QgsProcessingParameterNumber.Type.Double,
+                0.0,
+                minValue=0.0,
+                maxValue=1.0,
+            )
+        )
+        advanced = [
+            QgsProcessingParameterString("ENGINE", tr("Engine"), "default"),
+            QgsProcessingParameterNumber(
+                "GSD",
+                tr("Ground sample distance in metres (0: the layer's own)"),
+                QgsProcessingParameterNumber.Type.Double,
+                0.0,
+                minValue=0.0,
+            ),
+        ]
+        for parameter in advanced:
+            parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
+            self.addParameter(parameter)
+        titles = {"hbb": tr("Boxes"), "obb": tr("Oriented boxes"), "mask": tr("Masks")}
+        for kind, (name, _) in SINKS.items():
+            self.addParameter(
+                QgsProcessingParameterFeatureSink(
+                    name,
+                    titles[kind],
+                    QgsProcessing.SourceType.TypeVectorPolygon,
+                    optional=True,
+                    createByDefault=True,
+                )
+            )
+        self.addOutput(QgsProcessingOutputNumber("COUNT", tr("Number of objects")))
+        self.addOutput(QgsProcessingOutputString("UNDERSTOOD", tr("How the expression was read")))
+        self.addOutput(QgsProcessingOutputString("REASON", tr("Why nothing was found")))
+
+    def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> tuple:  # QGIS's name
+        if not self.parameterAsString(parameters, "EXPRESSION", context).strip():
+            return False, tr("The expression is empty: say what to find, such as “the blue roofs”.")
+        if not any(parameters.get(name) not in (None, "") for name, _ in SINKS.values()):
+            return False, tr("Choose at least one output: boxes, oriented boxes or masks.")
+        return super().checkParameterValues(parameters, context)
+
+    def prepared(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> None:
+        layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
+        if layer is None:
+            raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
+        self._settings = Settings.load()
+        self._source = self._server.source()
+        self._tile = native_request(
+            layer,
+            self._area(parameters, context, layer),
+            gsd_m=self.parameterAsDouble(parameters, "GSD", context),
+        )
+
+    def work(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
+    ) -> Dict[str, Any]:
+        if self._tile is None or self._source is None:
+            raise QgsProcessingException("prepareAlgorithm was not run")
+        sinks, outputs = {}, {}
+        for kind, (name, geometry) in SINKS.items():
+            if parameters.get(name) in (None, ""):
+                continue
+            sinks[kind], outputs[name] = self.parameterAsSink(
+                parameters, name, context, result_fields(), geometry, self._tile.crs
+            )
+            if sinks[kind] is None:
+                raise QgsProcessingException(self.invalidSinkError(parameters, name))
+        request = GroundingRequest(
+            self.parameterAsString(parameters, "EXPRESSION", context).strip(),
+            engine=self.parameterAsString(parameters, "ENGINE", context).strip() or "default",
+            outputs=tuple(sinks),
+            min_score=self.parameterAsDouble(parameters, "MIN_SCORE", context),
+            max_detections=1_000_000,
+        )
+        tile = self._tile
+        self._tile = None  # its clones go with this thread
+        return {**outputs, **_one_tile(tile, request, self._source, sinks, feedback)}
+
+    def _area(
+        self, parameters: Dict[str, Any], context: QgsProcessingContext, layer: QgsRasterLayer
+    ) -> Optional[TileArea]:
+        if parameters.get("EXTENT") in (None, ""):
+            return None
+        crs = self.parameterAsExtentCrs(parameters, "EXTENT", context)
+        rectangle = self.parameterAsExtent(parameters, "EXTENT", context)
+        return TileArea.rectangle(rectangle, crs if crs.isValid() else layer.crs())
+
+
+def _one_tile(
+    tile_request: TileRequest,
+    request: GroundingRequest,
+    source: ServerSource,
+    sinks: Dict[str, Any],
+    feedback: QgsProcessingFeedback,
+) -> Dict[str, Any]:
+    """Asks one tile, fills the sinks, and returns the outputs beside them."""
+    asked_at = time.time()
+    feedback.setProgressText(tr("Reading the layer"))
+    tile = render(tile_request, part_of(feedback, 0, _PER_CENT_AT["encoding"]))
+    result = ask_server(source, _asker(request, tile.geotiff, feedback), is_cancelled=feedback.isCanceled)
+    for note in (*tile.notes, *result.notes):
+        feedback.pushInfo(note)
+    if result.understood:
+        feedback.pushInfo(tr("Understood as: {words}").format(words=result.understood))
+    reason = result.empty_reason.message if result.empty_reason is not None else ""
+    if result.detections:
+        provenance = Provenance(tile.source, tile.extent.asWkt(6), asked_at)
+        file = scratch_folder() / "result.gpkg"
+        written = write_result(result, file, provenance, outputs=request.outputs, crs=tile.crs)
+        fill(sinks, lambda kind: features_of(written.path, kind), feedback.isCanceled)
+        feedback.pushInfo(tr("{n} objects found").format(n=len(result.detections)))
+    else:
+        feedback.pushWarning(reason or tr("Nothing was found."))
+    feedback.setProgress(100)
+    return {"COUNT": len(result.detections), "UNDERSTOOD": result.understood, "REASON": reason}
+
+
+def _asker(
+    request: GroundingRequest, geotiff: bytes, feedback: QgsProcessingFeedback
+) -> Callable[[GroundingClient, Callable[[], None]], GroundingResult]:
+    stage_titles = {
+        "features": tr("Measuring regions"),
+        "candidates": tr("Looking for candidates"),
+        "relating": tr("Checking relations"),
+    }
+
+    def ask(client: GroundingClient, has_begun: Callable[[], None]) -> GroundingResult:
+        def progressed(event: ProgressEvent) -> None:
+            has_begun()
+            if event.stage in stage_titles:
+                feedback.setProgressText(stage_titles[event.stage])
+            feedback.setProgress(max(feedback.progress(), _PER_CENT_AT.get(event.stage, 0)))
+
+        return client.ground(request, geotiff, on_progress=progressed, is_cancelled=feedback.isCanceled)
+
+    return ask
