@@ -10,6 +10,14 @@ Standard library only, Python 3.9 syntax: QGIS's Python and the server's both im
         EmptyReason          which part of the expression found nothing
     ErrorEvent           the end, with an         last JSON line, or the body of a 4xx/5xx answer
       WireError            code, message, field
+    BatchRequest         whole rasters            POST /v1/batch, JSON
+    PlanEvent            what will be done        first JSON line of its answer
+      BatchPlan            the tiles of each scene
+        BatchScene           one raster
+    TileEvent            a tile is in the journal one JSON line a tile, among ProgressEvents
+    BatchEndEvent        the end                  last JSON line
+      BatchResult          where the objects are
+        BatchFinding         what one expression found
     Hello                the server's first line  one JSON line on its stdout
     Health               GET /v1/health (no token needed)
     EngineInfo           GET /v1/engines          what each engine gives and needs
@@ -47,10 +55,12 @@ ERROR_STATUS = {
     "invalid_tile": 422,
     "empty_tile": 422,
     "unknown_engine": 422,
+    "journal_mismatch": 409,
     "protocol_mismatch": 422,
     "engine_unavailable": 503,
     "busy": 503,
     "out_of_memory": 507,
+    "disk_full": 507,
     "cancelled": 499,
     "internal": 500,
 }
@@ -491,6 +501,279 @@ def event_from_line(line: Union[str, bytes]) -> Event:
     if kind == "result":
         return ResultEvent(GroundingResult.from_dict(_get(data, "result", "event")))
     return ErrorEvent(WireError.from_dict(_get(data, "error", "event")))
+
+
+# -- batch ----------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class BatchRequest:
+    """Expressions over whole rasters, into one resumable GeoPackage.
+
+    Attributes:
+        rasters: files, absolute paths, as the server's machine sees them.
+        expressions: what to find, each 1 to 2000 characters, not blank.
+        output: the GeoPackage; the journal of a run that was stopped is continued.
+        engine: an engine's name from ``GET /v1/engines``, or "default".
+        outputs: which geometries are wanted, of "hbb", "obb", "mask".
+        min_score: objects below it are left out (0 to 1).
+        area: only tiles that meet it are searched, objects outside are left out; None for all.
+        area_crs: "EPSG:n" or WKT of ``area``; None for the first raster's.
+        gsd_m: ground sample distance to search at; None for each raster's own.
+        restart: starts anew where the output holds the journal of another run, instead of refusing.
+        plan_only: ends after the plan; nothing is written.
+        protocol: the sender's PROTOCOL_VERSION.
+    """
+
+    rasters: Tuple[str, ...]
+    expressions: Tuple[str, ...]
+    output: str
+    engine: str = "default"
+    outputs: Tuple[str, ...] = OUTPUT_KINDS
+    min_score: float = 0.0
+    area: Optional[MultiPolygonCoords] = None
+    area_crs: Optional[str] = None
+    gsd_m: Optional[float] = None
+    restart: bool = False
+    plan_only: bool = False
+    protocol: int = PROTOCOL_VERSION
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "batch") -> BatchRequest:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        rasters = _texts(_get(data, "rasters", path), f"{path}.rasters")
+        expressions = _sequence(_get(data, "expressions", path), f"{path}.expressions")
+        for name, given in (("rasters", rasters), ("expressions", expressions)):
+            if not given:
+                raise ProtocolError(f"{path}.{name}", "at least one", given)
+        first = {"expression": "-", **{k: data[k] for k in ("engine", "outputs", "min_score", "protocol") if k in data}}
+        common = GroundingRequest.from_dict(first, path)
+        area = data.get("area")
+        gsd_m = _optional_number(data.get("gsd_m"), f"{path}.gsd_m", low=1e-4, high=1e5)
+        return cls(
+            rasters=rasters,
+            expressions=tuple(
+                _text(e, f"{path}.expressions[{i}]", max_chars=MAX_EXPRESSION_CHARS, allow_empty=False)
+                for i, e in enumerate(expressions)
+            ),
+            output=_text(_get(data, "output", path), f"{path}.output", allow_empty=False),
+            engine=common.engine,
+            outputs=common.outputs,
+            min_score=common.min_score,
+            area=None if area is None else _multipolygon(area, f"{path}.area"),
+            area_crs=_optional_text(data.get("area_crs"), f"{path}.area_crs"),
+            gsd_m=gsd_m,
+            restart=_flag(data.get("restart", False), f"{path}.restart"),
+            plan_only=_flag(data.get("plan_only", False), f"{path}.plan_only"),
+            protocol=common.protocol,
+        )
+
+
+@dataclass(frozen=True)
+class BatchScene:
+    """One raster's tiles.
+
+    Attributes:
+        raster: as asked.
+        crs: "EPSG:n" or WKT, None when it has none.
+        tiles: closed ring of each tile's outline, without overlap, in ``crs``.
+        done: indices of the tiles that the journal holds already.
+    """
+
+    raster: str
+    crs: Optional[str]
+    tiles: Tuple[Ring, ...]
+    done: Tuple[int, ...] = ()
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "scene") -> BatchScene:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        tiles = _sequence(_get(data, "tiles", path), f"{path}.tiles")
+        done = _sequence(data.get("done", ()), f"{path}.done")
+        return cls(
+            raster=_text(_get(data, "raster", path), f"{path}.raster"),
+            crs=_optional_text(data.get("crs"), f"{path}.crs"),
+            tiles=tuple(_ring(r, f"{path}.tiles[{i}]") for i, r in enumerate(tiles)),
+            done=tuple(_integer(n, f"{path}.done[{i}]", low=0, high=len(tiles) - 1) for i, n in enumerate(done)),
+        )
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """What a batch will do.
+
+    Attributes:
+        scenes: the rasters, in the order of the request.
+        tile_s: seconds a tile took on this machine so far, None before any did.
+    """
+
+    scenes: Tuple[BatchScene, ...]
+    tile_s: Optional[float] = None
+
+    @property
+    def total(self) -> int:
+        return sum(len(scene.tiles) for scene in self.scenes)
+
+    @property
+    def done(self) -> int:
+        return sum(len(scene.done) for scene in self.scenes)
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"scenes": [scene.to_dict() for scene in self.scenes], "tile_s": self.tile_s}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "plan") -> BatchPlan:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        scenes = _sequence(_get(data, "scenes", path), f"{path}.scenes")
+        return cls(
+            scenes=tuple(BatchScene.from_dict(s, f"{path}.scenes[{i}]") for i, s in enumerate(scenes)),
+            tile_s=_optional_number(data.get("tile_s"), f"{path}.tile_s", low=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class BatchFinding:
+    """What one expression found: how many objects, how it was read, and why nothing was found ("" else)."""
+
+    expression: str
+    count: int
+    understood: str = ""
+    reason: str = ""
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "finding") -> BatchFinding:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        return cls(
+            expression=_text(_get(data, "expression", path), f"{path}.expression"),
+            count=_integer(_get(data, "count", path), f"{path}.count", low=0),
+            understood=_text(data.get("understood", ""), f"{path}.understood"),
+            reason=_text(data.get("reason", ""), f"{path}.reason"),
+        )
+
+
+@dataclass(frozen=True)
+class BatchResult:
+    """Where the objects are.
+
+    Attributes:
+        output: the GeoPackage.
+        findings: one for each expression; none when only the plan was asked for.
+        notes: sentences the user should see.
+        seconds: of this run.
+    """
+
+    output: str
+    findings: Tuple[BatchFinding, ...] = ()
+    notes: Tuple[str, ...] = ()
+    seconds: float = 0.0
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {
+            "output": self.output,
+            "findings": [finding.to_dict() for finding in self.findings],
+            "notes": list(self.notes),
+            "seconds": self.seconds,
+        }
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "result") -> BatchResult:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        findings = _sequence(data.get("findings", ()), f"{path}.findings")
+        return cls(
+            output=_text(_get(data, "output", path), f"{path}.output"),
+            findings=tuple(BatchFinding.from_dict(f, f"{path}.findings[{i}]") for i, f in enumerate(findings)),
+            notes=_texts(data.get("notes", ()), f"{path}.notes"),
+            seconds=_number(data.get("seconds", 0.0), f"{path}.seconds", low=0.0),
+        )
+
+
+@dataclass(frozen=True)
+class PlanEvent:
+    """The first line of a batch's answer."""
+
+    plan: BatchPlan
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "plan", "plan": self.plan.to_dict()}
+
+
+@dataclass(frozen=True)
+class TileEvent:
+    """A tile is in the journal.
+
+    Attributes:
+        scene, tile: its indices in the plan.
+        done, total: tiles of all scenes.
+        found: candidates of the targets in the journal, seams not merged yet.
+    """
+
+    scene: int
+    tile: int
+    done: int
+    total: int
+    found: int
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "tile", **{f.name: getattr(self, f.name) for f in fields(self)}}
+
+
+@dataclass(frozen=True)
+class BatchEndEvent:
+    """The last line of a successful batch's answer."""
+
+    result: BatchResult
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {"event": "end", "result": self.result.to_dict()}
+
+
+BatchEvent = Union[PlanEvent, TileEvent, ProgressEvent, BatchEndEvent, ErrorEvent]
+
+
+def batch_event_to_line(event: BatchEvent) -> bytes:
+    """One JSON line, UTF-8, with its line feed."""
+    return json.dumps(event.to_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def batch_event_from_line(line: Union[str, bytes]) -> BatchEvent:
+    """The event of one JSON line of a batch's answer. Raises ProtocolError when it is none."""
+    try:
+        data = _object(json.loads(line), "event")
+    except ValueError as error:
+        if isinstance(error, ProtocolError):
+            raise
+        raise ProtocolError("event", "one line of JSON", line) from error
+    kind = _get(data, "event", "event")
+    if kind == "plan":
+        return PlanEvent(BatchPlan.from_dict(_get(data, "plan", "event")))
+    if kind == "tile":
+        numbers = [_integer(_get(data, f.name, "event"), f"event.{f.name}", low=0) for f in fields(TileEvent)]
+        return TileEvent(*numbers)
+    if kind == "end":
+        return BatchEndEvent(BatchResult.from_dict(_get(data, "result", "event")))
+    event = event_from_line(line)
+    if isinstance(event, ResultEvent):
+        raise ProtocolError("event.event", "one of plan, tile, progress, end, error", kind)
+    return event
 
 
 # -- server ---------------------------------------------------------------------------------------

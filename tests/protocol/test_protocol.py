@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 
 from rsground_plugin import protocol
 from rsground_plugin.protocol import (
+    BatchPlan,
+    BatchRequest,
+    BatchResult,
     Detection,
     EmptyReason,
     EngineInfo,
@@ -24,12 +27,17 @@ from rsground_plugin.protocol import (
     ProtocolError,
     ResultEvent,
     WireError,
+    batch_event_from_line,
+    batch_event_to_line,
     event_from_line,
     event_to_line,
 )
 
 GOLDEN = Path(__file__).parent / "golden"
 TYPES = {
+    "batch_plan": BatchPlan,
+    "batch_request": BatchRequest,
+    "batch_result": BatchResult,
     "detection": Detection,
     "empty_reason": EmptyReason,
     "engine_info": EngineInfo,
@@ -63,6 +71,24 @@ def test_golden_file_is_parsed_and_emitted_identically(name):
 def test_golden_events_are_parsed_and_emitted_byte_for_byte():
     lines = (GOLDEN / "events.jsonl").read_bytes().splitlines(keepends=True)
     assert [event_to_line(event_from_line(line)) for line in lines] == lines
+
+
+def test_golden_batch_events_are_parsed_and_emitted_byte_for_byte():
+    lines = (GOLDEN / "batch_events.jsonl").read_bytes().splitlines(keepends=True)
+    assert [batch_event_to_line(batch_event_from_line(line)) for line in lines] == lines
+
+
+@pytest.mark.parametrize(
+    "line", ["", "[]", '{"event":"tile","scene":0}', '{"event":"result","result":{}}', '{"event":"x"}']
+)
+def test_a_line_that_is_no_batch_event_is_refused(line):
+    with pytest.raises(ProtocolError):
+        batch_event_from_line(line)
+
+
+def test_a_plan_counts_its_tiles():
+    plan = BatchPlan.from_dict(golden("batch_plan"))
+    assert (plan.total, plan.done) == (2, 1)
 
 
 def with_value(name, path, value):
@@ -102,6 +128,17 @@ def with_value(name, path, value):
         ("hello", ["port"], 0, "hello.port"),
         ("health", ["busy"], 1, "health.busy"),
         ("engine_info", ["gives", 0], 3, "engine.gives[0]"),
+        ("batch_request", ["rasters"], [], "batch.rasters"),
+        ("batch_request", ["expressions"], [], "batch.expressions"),
+        ("batch_request", ["expressions", 1], " ", "batch.expressions[1]"),
+        ("batch_request", ["output"], "", "batch.output"),
+        ("batch_request", ["outputs", 0], "polygon", "batch.outputs[0]"),
+        ("batch_request", ["area", 0, 0], [[0, 0]], "batch.area[0][0]"),
+        ("batch_request", ["gsd_m"], 0, "batch.gsd_m"),
+        ("batch_request", ["restart"], 1, "batch.restart"),
+        ("batch_plan", ["scenes", 0, "done", 0], 2, "plan.scenes[0].done[0]"),
+        ("batch_plan", ["scenes", 0, "tiles", 1], [], "plan.scenes[0].tiles[1]"),
+        ("batch_result", ["findings", 0, "count"], -1, "result.findings[0].count"),
     ],
 )
 def test_a_wrong_value_is_named(name, path, value, field):
