@@ -724,6 +724,7 @@ class TileEvent:
         scene, tile: its indices in the plan.
         done, total: tiles of all scenes.
         found: candidates of the targets in the journal, seams not merged yet.
+        boxes: closed ring of the oriented box of each one that this tile added, in the scene's CRS.
     """
 
     scene: int
@@ -731,9 +732,10 @@ class TileEvent:
     done: int
     total: int
     found: int
+    boxes: Tuple[Ring, ...] = ()
 
     def to_dict(self) -> Dict[str, Any]:
-        return {"event": "tile", **{f.name: getattr(self, f.name) for f in fields(self)}}
+        return {"event": "tile", **{f.name: _lists(getattr(self, f.name)) for f in fields(self)}}
 
 
 @dataclass(frozen=True)
@@ -766,8 +768,12 @@ def batch_event_from_line(line: Union[str, bytes]) -> BatchEvent:
     if kind == "plan":
         return PlanEvent(BatchPlan.from_dict(_get(data, "plan", "event")))
     if kind == "tile":
-        numbers = [_integer(_get(data, f.name, "event"), f"event.{f.name}", low=0) for f in fields(TileEvent)]
-        return TileEvent(*numbers)
+        names = ("scene", "tile", "done", "total", "found")
+        boxes = _sequence(data.get("boxes", ()), "event.boxes")
+        return TileEvent(
+            *(_integer(_get(data, name, "event"), f"event.{name}", low=0) for name in names),
+            boxes=tuple(_ring(ring, f"event.boxes[{i}]") for i, ring in enumerate(boxes)),
+        )
     if kind == "end":
         return BatchEndEvent(BatchResult.from_dict(_get(data, "result", "event")))
     event = event_from_line(line)

@@ -12,13 +12,17 @@ import json
 import secrets
 import socket
 import threading
-from typing import Callable, Iterator, List, Optional, Tuple
+from typing import Callable, Iterator, List, Optional, Tuple, TypeVar
 
 from ..protocol import (
     ERROR_STATUS,
     MAX_BODY_BYTES,
     PROTOCOL_VERSION,
     TOKEN_HEADER,
+    BatchEndEvent,
+    BatchEvent,
+    BatchRequest,
+    BatchResult,
     EngineInfo,
     ErrorEvent,
     GroundingRequest,
@@ -28,12 +32,14 @@ from ..protocol import (
     ProtocolError,
     ResultEvent,
     WireError,
+    batch_event_from_line,
     event_from_line,
 )
 from .errors import ClientError, ProtocolMismatch, QueryCancelled, ServerGone, ServerRefused, ServerTimeout
 
 OnProgress = Callable[[ProgressEvent], None]
 IsCancelled = Callable[[], bool]
+_Result = TypeVar("_Result")
 
 #: How long a small question may take. The server answers them beside the inference, so this is generous.
 ANSWER_TIMEOUT_S = 10.0
@@ -131,21 +137,73 @@ class GroundingClient:
             "Content-Length": str(sum(len(p) for p in parts)),
             "Accept": "application/x-ndjson",
         }
+
+        def handle(event: object) -> Optional[GroundingResult]:
+            if isinstance(event, ResultEvent):
+                return event.result
+            if on_progress is not None and isinstance(event, ProgressEvent):
+                on_progress(event)
+            return None
+
+        return self._streamed("/v1/ground", headers, parts, event_from_line, handle, is_cancelled)
+
+    def batch(
+        self,
+        request: BatchRequest,
+        *,
+        on_event: Callable[[BatchEvent], None],
+        is_cancelled: IsCancelled = never_cancelled,
+    ) -> BatchResult:
+        """Expressions over whole rasters; the result lies in ``request.output``.
+
+        Args:
+            request: what to do. A journal that ``output`` holds is continued.
+            on_event: called in this thread for the plan, every tile and every stage.
+            is_cancelled: as in :meth:`ground`; what was done stays in the journal.
+
+        Raises:
+            QueryCancelled: is_cancelled turned true.
+            ServerRefused: with the wire's code and field ("journal_mismatch": ask for ``restart``).
+            ServerGone, ServerTimeout, ProtocolMismatch: as their names say.
+        """
+        body = json.dumps(request.to_dict(), ensure_ascii=False).encode()
+        headers = {
+            "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
+            "Accept": "application/x-ndjson",
+        }
+
+        def handle(event: object) -> Optional[BatchResult]:
+            if isinstance(event, BatchEndEvent):
+                return event.result
+            on_event(event)  # type: ignore[arg-type]
+            return None
+
+        return self._streamed("/v1/batch", headers, (body,), batch_event_from_line, handle, is_cancelled)
+
+    def _streamed(
+        self,
+        path: str,
+        headers: dict,
+        parts: Tuple[bytes, ...],
+        parse: Callable[[bytes], object],
+        handle: Callable[[object], Optional[_Result]],
+        is_cancelled: IsCancelled,
+    ) -> _Result:
+        """Sends a question and hands the events of its answer to ``handle``, until that returns the result."""
         with self._connection(self._silence_timeout_s) as connection, _Watch(connection, is_cancelled) as watch:
             try:
-                response = self._send(connection, "POST", "/v1/ground", headers, parts)
+                response = self._send(connection, "POST", path, headers, parts)
                 if response.status != http.client.OK:
                     raise self._refused(response)
                 with response:
                     for line in _lines(response):
-                        event = event_from_line(line)
-                        if isinstance(event, ProgressEvent):
-                            if on_progress is not None:
-                                on_progress(event)
-                        elif isinstance(event, ResultEvent):
-                            return event.result
-                        else:
+                        event = parse(line)
+                        if isinstance(event, ErrorEvent):
                             raise _refusal(event.error)
+                        result = handle(event)
+                        if result is not None:
+                            return result
             except (
                 ClientError,
                 ProtocolError,
