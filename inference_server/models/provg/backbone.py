@@ -1,0 +1,140 @@
+"""Visual backbones: four stages with maps at strides 4, 8, 16 and 32, so that language can come in between them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from inference_server.models.provg.config import ProVGConfig
+
+
+class Backbone(nn.Module):
+    """What ProVG asks of a backbone: one stage after another.
+
+    Attributes:
+        channels: of the maps at strides 4, 8, 16 and 32.
+    """
+
+    channels: tuple[int, int, int, int]
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        """The map at stride ``4 * 2 ** index``: of the picture for index 0, else of the map before it."""
+        raise NotImplementedError
+
+    def normalised(self, index: int, x: Tensor) -> Tensor:
+        """The stage's map as V_i, ready to be modulated."""
+        return x
+
+
+class CompactBackbone(Backbone):
+    """Residual convolutions (He et al. 2016) from scratch; the stem halves twice, each later stage once."""
+
+    def __init__(self, config: ProVGConfig) -> None:
+        super().__init__()
+        self.channels = config.channels
+        c1 = config.channels[0]
+        stem = nn.Sequential(conv_norm(config.bands, c1 // 2, 3, stride=2), nn.ReLU(inplace=True))
+        before = (c1 // 2, *config.channels[:3])
+        self.stages = nn.ModuleList()
+        for index, (inputs, outputs, depth) in enumerate(zip(before, config.channels, config.depths, strict=True)):
+            down = nn.Sequential(conv_norm(inputs, outputs, 3, stride=2), nn.ReLU(inplace=True))
+            blocks = [_Residual(outputs) for _ in range(depth)]
+            self.stages.append(nn.Sequential(*([stem] if index == 0 else []), down, *blocks))
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        out: Tensor = self.stages[index](x)
+        return out
+
+
+class EvidenceBackbone(Backbone):
+    """The encoder of the evidence network, whose weights it can start from."""
+
+    def __init__(self, config: ProVGConfig) -> None:
+        super().__init__()
+        from inference_server.models.evidence.network import CHANNELS, EvidenceNetwork
+
+        self.channels = config.channels
+        if config.channels != tuple(CHANNELS[1:]) or not config.knows_gsd:
+            raise ValueError(
+                f"EvidenceBackbone: expected channels {tuple(CHANNELS[1:])} and knows_gsd, got {config.channels} and"
+                f" {config.knows_gsd}"
+            )
+        network = EvidenceNetwork()
+        self.stem, self.stage4 = network.stem, network.stage4
+        self.stage8, self.stage16, self.stage32 = network.stage8, network.stage16, network.stage32
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        if index == 0:
+            x = self.stem(x)
+        out: Tensor = (self.stage4, self.stage8, self.stage16, self.stage32)[index](x)
+        return out
+
+
+class SwinBackbone(Backbone):
+    """Swin Transformer through transformers (paper: Swin-B, patch 4, window 12), a norm on each stage's map."""
+
+    def __init__(self, config: ProVGConfig, *, swin_config: Any = None) -> None:
+        """Weights of ``config.pretrained_backbone``; random ones of ``swin_config``'s sizes where it is given."""
+        super().__init__()
+        from transformers import SwinConfig, SwinModel
+
+        if swin_config is not None or not config.pretrained_backbone:
+            sizes = swin_config or SwinConfig(
+                image_size=config.image_size, embed_dim=config.channels[0], window_size=12,
+                depths=[2, 2, 18, 2], num_heads=[config.channels[0] // 32 * 2**i for i in range(4)],
+            )  # fmt: skip
+            self.swin = SwinModel(sizes, add_pooling_layer=False)
+        else:
+            self.swin = SwinModel.from_pretrained(
+                config.pretrained_backbone, add_pooling_layer=False, revision=config.backbone_revision or "main"
+            )
+        embed = int(self.swin.config.embed_dim)
+        self.channels = (embed, 2 * embed, 4 * embed, 8 * embed)
+        if self.channels != config.channels:
+            raise ValueError(f"SwinBackbone: expected channels {self.channels}, got {config.channels}")
+        del self.swin.layernorm
+        self.norms = nn.ModuleList(nn.LayerNorm(c) for c in self.channels)
+
+    def stage(self, index: int, x: Tensor) -> Tensor:
+        layers: Any = self.swin.encoder.layers
+        if index == 0:
+            tokens, (rows, cols) = self.swin.embeddings(x, interpolate_pos_encoding=True)
+        else:
+            rows, cols = x.shape[-2:]
+            tokens = layers[index - 1].downsample(x.flatten(2).transpose(1, 2), (rows, cols))
+            rows, cols = (rows + 1) // 2, (cols + 1) // 2
+        for block in layers[index].blocks:
+            tokens, _ = block(tokens, (rows, cols))
+        return _as_map(tokens, rows, cols)
+
+    def normalised(self, index: int, x: Tensor) -> Tensor:
+        rows, cols = x.shape[-2:]
+        return _as_map(self.norms[index](x.flatten(2).transpose(1, 2)), rows, cols)
+
+
+def _as_map(tokens: Tensor, rows: int, cols: int) -> Tensor:
+    return tokens.transpose(1, 2).reshape(tokens.shape[0], -1, rows, cols)
+
+
+def conv_norm(inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> nn.Sequential:
+    """A convolution without bias, then batch normalisation."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, kernel, stride=stride, padding=kernel // 2, bias=False), nn.BatchNorm2d(outputs)
+    )
+
+
+class _Residual(nn.Module):
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.first, self.second = conv_norm(channels, channels, 3), conv_norm(channels, channels, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(x + self.second(functional.relu(self.first(x))))
+
+
+def backbone(config: ProVGConfig) -> Backbone:
+    """The backbone that the settings ask for."""
+    made = {"compact": CompactBackbone, "evidence": EvidenceBackbone, "swin": SwinBackbone}[config.backbone]
+    return made(config)
