@@ -8,7 +8,9 @@ write_copy       writes it, block by block, in any thread
 
 from __future__ import annotations
 
+import hashlib
 import math
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +28,7 @@ from qgis.core import (
     QgsRectangle,
 )
 from qgis.PyQt.QtCore import QCoreApplication, QSize, Qt
+from qgis.PyQt.QtXml import QDomDocument
 
 from .errors import BlankTile, EmptyExtent, TileCancelled, TileError
 from .geotiff_bytes import spatial_reference
@@ -124,9 +127,24 @@ class CopyPlan:
 
     Attributes:
         request: what is copied, on the pixels of ``request.window``.
+        name: of the file; the same layer, display and area have the same, so that a copy can be used again.
     """
 
     request: TileRequest
+    name: str
+
+    @classmethod
+    def of(cls, layer: QgsRasterLayer, request: TileRequest) -> CopyPlan:
+        """The plan of a request for this layer. Main thread."""
+        document = QDomDocument()
+        element = document.createElement("display")
+        document.appendChild(element)
+        for part in (layer.renderer(), layer.brightnessFilter(), layer.hueSaturationFilter()):
+            if part is not None:
+                part.writeXml(document, element)
+        told = "\n".join((layer.publicSource(), repr(request.window), document.toString()))
+        words = re.sub(r"[^\w]+", "_", layer.name()).strip("_")[:40]
+        return cls(request, f"{words}_{hashlib.sha256(told.encode()).hexdigest()[:12]}.tif")
 
     @property
     def pixels(self) -> int:

@@ -7,6 +7,7 @@ from qgis.PyQt.QtGui import QIcon
 
 from ..core.launch import PLUGIN_FOLDER, plugin_version
 from ..core.shared_server import SharedServer
+from .batch import BatchAlgorithm
 from .coco import CocoAlgorithm
 from .ground import GroundAlgorithm
 
@@ -23,7 +24,7 @@ class RSGroundProvider(QgsProcessingProvider):
         self._server = server
 
     def loadAlgorithms(self) -> None:  # QGIS's name
-        for algorithm in (GroundAlgorithm, CocoAlgorithm):
+        for algorithm in (GroundAlgorithm, BatchAlgorithm, CocoAlgorithm):
             self.addAlgorithm(algorithm(self._server))
 
     def id(self) -> str:

@@ -15,6 +15,8 @@ from rsground_plugin.core.client import GroundingClient
 from rsground_plugin.core.server_process import ServerSource
 from rsground_plugin.protocol import (
     PROTOCOL_VERSION,
+    BatchEvent,
+    BatchRequest,
     Detection,
     EngineInfo,
     ErrorEvent,
@@ -25,6 +27,7 @@ from rsground_plugin.protocol import (
     ProgressEvent,
     ResultEvent,
     WireError,
+    batch_event_to_line,
     event_to_line,
 )
 
@@ -32,6 +35,7 @@ from rsground_plugin.protocol import (
 #: None breaks the connection off.
 Step = Union[Event, bytes, float, None]
 Script = Callable[[GroundingRequest, bytes], Iterator[Step]]
+BatchScript = Callable[[BatchRequest], Iterator[Union[BatchEvent, float]]]
 
 ENGINE = EngineInfo(
     name="scripted",
@@ -101,6 +105,8 @@ class ScriptedServer:
         self.status = status
         self.body: bytes | None = None
         self.protocol = PROTOCOL_VERSION
+        self.batch_script: BatchScript = lambda request: iter(())
+        self.batch_requests: list[BatchRequest] = []
         self.requests: list[GroundingRequest] = []
         self.tiles: list[bytes] = []
         self.broken_off_at: list[float] = []
@@ -149,18 +155,26 @@ def _handler(server: ScriptedServer) -> type:
                 self._json(server.body if server.body is not None else {}, server.status)
                 return
             body = self.rfile.read(int(self.headers["Content-Length"]))
+            if self.path == "/v1/batch":
+                request = BatchRequest.from_dict(json.loads(body))
+                server.batch_requests.append(request)
+                self._stream(server.batch_script(request), batch_event_to_line)
+                return
             head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
             message = BytesParser(policy=HTTP).parsebytes(head + body)
             parts = {p.get_param("name", header="content-disposition"): p for p in message.iter_parts()}
             request = GroundingRequest.from_dict(json.loads(parts["request"].get_payload(decode=True)))
             server.requests.append(request)
             server.tiles.append(parts["tile"].get_payload(decode=True))
+            self._stream(server.script(request, server.tiles[-1]), event_to_line)
+
+        def _stream(self, steps: Iterator[Any], to_line: Callable[[Any], bytes]) -> None:
             self.send_response(200)
             self.send_header("Content-Type", "application/x-ndjson")
             self.send_header("Transfer-Encoding", "chunked")
             self.end_headers()
             try:
-                for step in server.script(request, server.tiles[-1]):
+                for step in steps:
                     if isinstance(step, float):
                         time.sleep(step)
                         continue
@@ -168,7 +182,7 @@ def _handler(server: ScriptedServer) -> type:
                         self.close_connection = True
                         self.connection.close()
                         return
-                    line = step if isinstance(step, bytes) else event_to_line(step)
+                    line = step if isinstance(step, bytes) else to_line(step)
                     self.wfile.write(f"{len(line):x}\r\n".encode() + line + b"\r\n")
                     self.wfile.flush()
                 self.wfile.write(b"0\r\n\r\n")

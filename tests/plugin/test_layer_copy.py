@@ -45,7 +45,7 @@ def marker_error_px(path: Path, marker: tuple[float, float]) -> float:
 )
 def test_a_copy_of_a_file_is_what_it_shows_where_it_is(kind: str, tmp_path: Path) -> None:
     layer = QgsRasterLayer(str(rasters.make(kind, tmp_path / "raster.tif")), kind)
-    plan = layer_copy.CopyPlan(layer_copy.native_request(layer, None))
+    plan = layer_copy.CopyPlan.of(layer, layer_copy.native_request(layer, None))
     assert plan.web_tiles == 0
     assert plan.pixels >= rasters.SIZE**2
     layer_copy.write_copy(plan, tmp_path / "copy.tif", QgsFeedback())
@@ -60,7 +60,7 @@ def test_a_copy_of_a_web_map_has_the_tiles_that_were_announced(
     kind: str, web_map: web_imagery.WebMap, tmp_path: Path
 ) -> None:
     layer = web_map.xyz_layer() if kind == "xyz" else web_map.wms_layer()
-    plan = layer_copy.CopyPlan(layer_copy.native_request(layer, around_marker(150), gsd_m=0.4))
+    plan = layer_copy.CopyPlan.of(layer, layer_copy.native_request(layer, around_marker(150), gsd_m=0.4))
     assert str(plan.web_tiles) in plan.sentence()
     web_map.paths.clear()
     layer_copy.write_copy(plan, tmp_path / "copy.tif", QgsFeedback())
@@ -78,7 +78,9 @@ def test_a_copy_larger_than_a_block_has_no_seams(tmp_path: Path) -> None:
     assert not layer_copy.is_plain_file(layer)
     feedback, progresses = QgsFeedback(), []
     feedback.progressChanged.connect(progresses.append)
-    layer_copy.write_copy(layer_copy.CopyPlan(layer_copy.native_request(layer, None)), tmp_path / "c.tif", feedback)
+    layer_copy.write_copy(
+        layer_copy.CopyPlan.of(layer, layer_copy.native_request(layer, None)), tmp_path / "c.tif", feedback
+    )
     pixels = gdal.Open(str(tmp_path / "c.tif")).ReadAsArray()
     assert (pixels[:3] == bands[::-1]).all()
     assert (pixels[3] == 255).all()
@@ -92,7 +94,7 @@ def test_cancelling_leaves_no_file(tmp_path: Path) -> None:
     feedback.cancel()
     with pytest.raises(TileCancelled):
         layer_copy.write_copy(
-            layer_copy.CopyPlan(layer_copy.native_request(layer, None)), tmp_path / "copy.tif", feedback
+            layer_copy.CopyPlan.of(layer, layer_copy.native_request(layer, None)), tmp_path / "copy.tif", feedback
         )
     assert not (tmp_path / "copy.tif").exists()
 
@@ -100,7 +102,7 @@ def test_cancelling_leaves_no_file(tmp_path: Path) -> None:
 def test_a_service_that_fails_is_told_and_leaves_no_file(web_map: web_imagery.WebMap, tmp_path: Path) -> None:
     layer = web_map.xyz_layer()
     web_map.answer = lambda path: (500, "text/plain", b"no")
-    plan = layer_copy.CopyPlan(layer_copy.native_request(layer, around_marker(100), gsd_m=1.0))
+    plan = layer_copy.CopyPlan.of(layer, layer_copy.native_request(layer, around_marker(100), gsd_m=1.0))
     with pytest.raises(BlankTile, match="500"):
         layer_copy.write_copy(plan, tmp_path / "copy.tif", QgsFeedback())
     assert not (tmp_path / "copy.tif").exists()
@@ -128,3 +130,13 @@ def test_a_layer_without_an_end_needs_an_extent(web_map: web_imagery.WebMap) -> 
         layer_copy.native_request(
             web_map.wms_layer(), TileArea.rectangle(QgsRectangle(0, 0, 9, 9), QgsCoordinateReferenceSystem("EPSG:3857"))
         )
+
+
+def test_a_copys_name_tells_its_display_apart(tmp_path: Path) -> None:
+    layer = QgsRasterLayer(str(rasters.make("utm", tmp_path / "raster.tif")), "an ortho")
+    request = layer_copy.native_request(layer, None)
+    name = layer_copy.CopyPlan.of(layer, request).name
+    assert name.startswith("an_ortho_")
+    assert layer_copy.CopyPlan.of(layer, request).name == name
+    layer.renderer().setRedBand(2)
+    assert layer_copy.CopyPlan.of(layer, request).name != name

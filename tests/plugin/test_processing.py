@@ -99,7 +99,7 @@ def roofs_hit(layer: QgsVectorLayer) -> int:
 
 
 def test_every_algorithm_has_help_and_an_icon(provider: RSGroundProvider) -> None:
-    assert [a.id() for a in provider.algorithms()] == ["rsground:coco", "rsground:ground"]
+    assert [a.id() for a in provider.algorithms()] == ["rsground:batch", "rsground:coco", "rsground:ground"]
     for algorithm in provider.algorithms():
         assert len(algorithm.shortHelpString()) > 200
         assert algorithm.displayName()
