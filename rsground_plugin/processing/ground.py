@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict, Optional
+from pathlib import Path
+from typing import Any, Callable, Dict, Optional, Tuple
 
 from qgis.core import (
+    QgsCoordinateReferenceSystem,
     QgsProcessing,
     QgsProcessingContext,
     QgsProcessingException,
@@ -15,6 +17,7 @@ from qgis.core import (
     QgsProcessingParameterDefinition,
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSink,
+    QgsProcessingParameterFileDestination,
     QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
@@ -22,6 +25,7 @@ from qgis.core import (
     QgsWkbTypes,
 )
 
+from ..core.batch_job import BatchJob
 from ..core.client import GroundingClient
 from ..core.layer_copy import native_request
 from ..core.raster_tile import TileArea, TileRequest, render
@@ -29,6 +33,7 @@ from ..core.result_layers import Provenance, write_result
 from ..core.server_process import ServerSource, ask_server
 from ..core.settings import Settings
 from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
+from . import batch_feedback
 from .algorithm import RSGroundAlgorithm, part_of, scratch_folder, tr
 from .sinks import features_of, fill, result_fields
 
@@ -48,8 +53,9 @@ class GroundAlgorithm(RSGroundAlgorithm):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         self._tile: Optional[TileRequest] = None
+        self._job: Optional[BatchJob] = None
         self._source: Optional[ServerSource] = None
-        self._settings = Settings()
+        self._crs = QgsCoordinateReferenceSystem()
 
     def name(self) -> str:
         return "ground"
@@ -71,6 +77,8 @@ class GroundAlgorithm(RSGroundAlgorithm):
             "Extent: all of the layer unless told. A web map needs one.\n"
             "Ground sample distance: metres a pixel; the layer's own unless told. Coarser is faster and loses small "
             "things.\n\n"
+            "Areas larger than a tile of the options are searched in tiles, as “Ground expressions in batch” does. Name "
+            "a journal to continue such a search after it was cancelled.\n\n"
             "The three outputs hold the same objects, linked by the attribute “id”. When nothing is found they are "
             "empty, and the log and the output REASON say which part of the expression found nothing.\n\n"
             "Everything is computed on this machine."
@@ -100,7 +108,14 @@ class GroundAlgorithm(RSGroundAlgorithm):
                 minValue=0.0,
             ),
         ]
-        for parameter in advanced:
+        journal = QgsProcessingParameterFileDestination(
+            "JOURNAL",
+            tr("Journal, to continue a large search that was cancelled"),
+            tr("GeoPackage files (*.gpkg)"),
+            optional=True,
+            createByDefault=False,
+        )
+        for parameter in (*advanced, journal):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
             self.addParameter(parameter)
         titles = {"hbb": tr("Boxes"), "obb": tr("Oriented boxes"), "mask": tr("Masks")}
@@ -121,7 +136,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
     def checkParameterValues(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> tuple:  # QGIS's name
         if not self.parameterAsString(parameters, "EXPRESSION", context).strip():
             return False, tr("The expression is empty: say what to find, such as “the blue roofs”.")
-        if not any(parameters.get(name) not in (None, "") for name, _ in SINKS.values()):
+        if not self._kinds(parameters):
             return False, tr("Choose at least one output: boxes, oriented boxes or masks.")
         return super().checkParameterValues(parameters, context)
 
@@ -131,38 +146,61 @@ class GroundAlgorithm(RSGroundAlgorithm):
         layer = self.parameterAsRasterLayer(parameters, "INPUT", context)
         if layer is None:
             raise QgsProcessingException(self.invalidRasterError(parameters, "INPUT"))
-        self._settings = Settings.load()
         self._source = self._server.source()
-        self._tile = native_request(
-            layer,
-            self._area(parameters, context, layer),
-            gsd_m=self.parameterAsDouble(parameters, "GSD", context),
+        area = self._area(parameters, context, layer)
+        gsd_m = self.parameterAsDouble(parameters, "GSD", context)
+        tile = native_request(layer, area, gsd_m=gsd_m)
+        self._crs = tile.crs
+        if tile.grid.width * tile.grid.height <= Settings.load().max_tile_px ** 2:
+            self._tile = tile
+            return
+        request = self._request(parameters, context)
+        journal = self.parameterAsFileOutput(parameters, "JOURNAL", context)
+        self._job = BatchJob.of(
+            [layer],
+            [request.expression],
+            Path(journal) if journal else scratch_folder() / "journal.gpkg",
+            area=area,
+            gsd_m=gsd_m,
+            engine=request.engine,
+            outputs=request.outputs,
+            min_score=request.min_score,
         )
 
     def work(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, feedback: QgsProcessingFeedback
     ) -> Dict[str, Any]:
-        if self._tile is None or self._source is None:
+        if self._source is None or (self._tile is None and self._job is None):
             raise QgsProcessingException("prepareAlgorithm was not run")
         sinks, outputs = {}, {}
-        for kind, (name, geometry) in SINKS.items():
-            if parameters.get(name) in (None, ""):
-                continue
+        for kind in self._kinds(parameters):
+            name, geometry = SINKS[kind]
             sinks[kind], outputs[name] = self.parameterAsSink(
-                parameters, name, context, result_fields(), geometry, self._tile.crs
+                parameters, name, context, result_fields(), geometry, self._crs
             )
             if sinks[kind] is None:
                 raise QgsProcessingException(self.invalidSinkError(parameters, name))
-        request = GroundingRequest(
+        tile, job = self._tile, self._job
+        self._tile = self._job = None  # their clones of the layer go with this thread
+        if tile is not None:
+            found = _one_tile(tile, self._request(parameters, context), self._source, sinks, feedback)
+        else:
+            found = _many_tiles(job, self._source, sinks, feedback)
+        return {**outputs, **found}
+
+    def _request(self, parameters: Dict[str, Any], context: QgsProcessingContext) -> GroundingRequest:
+        return GroundingRequest(
             self.parameterAsString(parameters, "EXPRESSION", context).strip(),
             engine=self.parameterAsString(parameters, "ENGINE", context).strip() or "default",
-            outputs=tuple(sinks),
+            outputs=self._kinds(parameters),
             min_score=self.parameterAsDouble(parameters, "MIN_SCORE", context),
             max_detections=1_000_000,
         )
-        tile = self._tile
-        self._tile = None  # its clones go with this thread
-        return {**outputs, **_one_tile(tile, request, self._source, sinks, feedback)}
+
+    @staticmethod
+    def _kinds(parameters: Dict[str, Any]) -> Tuple[str, ...]:
+        """The kinds of geometry that have an output."""
+        return tuple(kind for kind, (name, _) in SINKS.items() if parameters.get(name) not in (None, ""))
 
     def _area(
         self, parameters: Dict[str, Any], context: QgsProcessingContext, layer: QgsRasterLayer
@@ -201,6 +239,17 @@ def _one_tile(
         feedback.pushWarning(reason or tr("Nothing was found."))
     feedback.setProgress(100)
     return {"COUNT": len(result.detections), "UNDERSTOOD": result.understood, "REASON": reason}
+
+
+def _many_tiles(
+    job: BatchJob, source: ServerSource, sinks: Dict[str, Any], feedback: QgsProcessingFeedback
+) -> Dict[str, Any]:
+    """Searches in tiles, fills the sinks, and returns the outputs beside them."""
+    result = batch_feedback.run(job, source, feedback)
+    (finding,) = result.findings
+    if finding.count:
+        fill(sinks, lambda kind: features_of(Path(result.output), kind), feedback.isCanceled)
+    return {"COUNT": finding.count, "UNDERSTOOD": finding.understood, "REASON": finding.reason}
 
 
 def _asker(

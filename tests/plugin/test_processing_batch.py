@@ -23,6 +23,7 @@ from qgis.core import (
 from scripted_batch import ScriptedBatch
 from scripted_server import ScriptedServer, ScriptedSource
 
+from rsground_plugin.core.settings import Settings
 from rsground_plugin.core.shared_server import SharedServer
 from rsground_plugin.processing.provider import RSGroundProvider
 
@@ -183,3 +184,22 @@ def test_more_of_a_web_map_than_is_fair_is_refused(server: ScriptedServer, tmp_p
         assert not web_map.paths
     finally:
         web_map.close()
+
+
+def test_ground_searches_what_is_larger_than_a_tile_in_tiles(
+    server: ScriptedServer, town: Path, tmp_path: Path
+) -> None:
+    Settings.load().save(max_tile_px=256)
+    algorithm = QgsApplication.processingRegistry().createAlgorithmById("rsground:ground")
+    log, context, journal = Log(), QgsProcessingContext(), tmp_path / "journal.gpkg"
+    inputs = {"INPUT": str(town), "EXPRESSION": "roofs", "MASKS": "memory:", "JOURNAL": str(journal)}
+    outputs, is_ok = algorithm.run(inputs, context, log)
+    assert is_ok, log.errors
+    (request,) = server.batch_requests
+    assert (request.rasters, request.expressions, request.outputs) == ((str(town),), ("roofs",), ("mask",))
+    assert request.output == str(journal)
+    assert outputs["COUNT"] == 9
+    assert outputs["UNDERSTOOD"] == "every roofs"
+    layer = context.takeResultLayer(outputs["MASKS"])
+    assert layer.featureCount() == 9
+    assert {feature["id"] for feature in layer.getFeatures()} == {f"0-{i}" for i in range(9)}
