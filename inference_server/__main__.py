@@ -4,6 +4,7 @@
     rsground engines
     rsground parse "the largest blue roof north of the river"
     rsground serve --port 0 --parent-pid 1234
+    rsground train provg --output runs/provg
 
 Exit status: 0 found, 1 a fault, 2 wrong usage, 3 nothing fits the expression.
 """
@@ -16,6 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inference_server.commands import train
 from inference_server.errors import EmptyTile, InvalidExpression, InvalidTile, ServerError, UnknownEngine
 from inference_server.version import VERSION
 from rsground_plugin.protocol import OUTPUT_KINDS, EngineInfo, GroundingRequest, GroundingResult, ProtocolError
@@ -83,6 +85,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--log-level", default="INFO", choices=("DEBUG", "INFO", "WARNING", "ERROR"))
     serve.add_argument("--idle-unload", type=float, metavar="SECONDS", help="free models when idle for so long")
     serve.set_defaults(run=_serve)
+
+    train.add_parser(commands)
     return parser
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
@@ -44,6 +44,10 @@ class Target:
     box: Tensor
     present: Tensor
     has_box: Tensor
+
+    def to(self, device: torch.device) -> Target:
+        """On another device."""
+        return Target(*(getattr(self, f.name).to(device, non_blocking=True) for f in fields(self)))
 
 
 def objective(output: Output, target: Target, weights: LossWeights) -> dict[str, Tensor]:

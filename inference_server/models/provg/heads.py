@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -25,6 +25,18 @@ class Output:
     mask_logits: Tensor
     box: Tensor
     presence_logit: Tensor | None
+
+    def float(self) -> Output:
+        """In 32 bits, after mixed precision."""
+        return self._mapped(lambda x: x.float())
+
+    def cpu(self) -> Output:
+        """On the CPU."""
+        return self._mapped(lambda x: x.cpu())
+
+    def _mapped(self, change: Callable[[Tensor], Tensor]) -> Output:
+        presence = None if self.presence_logit is None else change(self.presence_logit)
+        return Output(change(self.mask_logits), change(self.box), presence)
 
 
 class BoxHead(nn.Module):

@@ -1,0 +1,316 @@
+"""The recipe for ProVG: ``rsground train provg --output FOLDER``.
+
+The paper trains for 70 epochs with AdamW (weight decay 0.01), the rate cut to a tenth after 5/7 and 6/7 of them; here
+the same shares of the steps, after a short warm-up that networks from scratch need.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+
+from inference_server.models.provg.config import ProVGConfig
+from inference_server.models.provg.export import export
+from inference_server.models.provg.model import ProVG, save_checkpoint
+from inference_server.models.provg.tokenizer import SubwordTokenizer, Tokenizer, build_vocabulary
+from inference_server.training.provg_data import Samples, Source, collate
+from inference_server.training.provg_losses import LossWeights, Target, objective
+from inference_server.training.provg_pictures import real_pictures, write
+from inference_server.training.provg_validation import Score, score_of
+from inference_server.training.provg_words import corpus
+
+log = logging.getLogger(__name__)
+
+#: After these shares of the steps the rate falls to a tenth, and to a tenth of that.
+MILESTONES = (5 / 7, 6 / 7)
+STATE, BEST, MODEL = "state.pt", "best.pt", "provg.onnx"
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train.
+
+    Attributes:
+        config: the network.
+        steps, batch, rate, warm_up: optimiser steps, samples a step, peak learning rate, steps to reach it.
+        weight_decay, clip: of AdamW; largest norm of the gradient.
+        weights: of the losses.
+        scenes: generated scenes to draw from.
+        validation: samples of held-out scenes for early stopping.
+        every, patience: steps between validations; validations without a better score before it stops.
+        workers: processes that draw and augment.
+        seed: of weights and samples.
+        device: "cpu", "cuda", "mps"; "" for the best there is.
+        amp: mixed precision; only on CUDA.
+    """
+
+    config: ProVGConfig = field(default_factory=ProVGConfig)
+    steps: int = 20_000
+    batch: int = 8
+    rate: float = 1e-3
+    warm_up: int = 300
+    weight_decay: float = 0.01
+    clip: float = 1.0
+    weights: LossWeights = field(default_factory=LossWeights)
+    scenes: int = 2000
+    validation: int = 200
+    every: int = 500
+    patience: int = 8
+    workers: int = 1
+    seed: int = 0
+    device: str = ""
+    amp: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch", "scenes", "validation", "every", "patience"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"Recipe: expected {name} to be at least 1, got {getattr(self, name)}")
+        if not self.rate > 0:
+            raise ValueError(f"Recipe: expected rate > 0, got {self.rate}")
+
+    def rate_at(self, step: int) -> float:
+        """The learning rate of a step, from 0."""
+        cuts = sum(step >= share * self.steps for share in MILESTONES)
+        return self.rate * min(1.0, (step + 1) / max(1, self.warm_up)) * 0.1**cuts
+
+
+Report = Callable[[str], None]
+
+
+class Training:
+    """One run in one folder: it can be stopped at any step and goes on from the last state as if it had not been."""
+
+    def __init__(self, recipe: Recipe, folder: Path, tokenizer: Tokenizer, source: Source, held_out: Source) -> None:
+        self.recipe, self.folder, self.tokenizer = recipe, folder, tokenizer
+        self.source, self.held_out = source, held_out
+        self.device = torch.device(recipe.device or best_device())
+        torch.manual_seed(recipe.seed)
+        self.network = ProVG(recipe.config).to(self.device)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.weight_decay), lr=recipe.rate)
+        self.is_mixed = recipe.amp and self.device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed)
+        self.step, self.best, self.since_best = 0, -1.0, 0
+
+    @property
+    def vocabulary(self) -> tuple[str, ...]:
+        return self.tokenizer.vocabulary if isinstance(self.tokenizer, SubwordTokenizer) else ()
+
+    def save(self, name: str = STATE) -> Path:
+        """Writes all that is needed to go on."""
+        path = self.folder / name
+        save_checkpoint(
+            self.network, path, vocabulary=self.vocabulary, optimizer=self.optimizer.state_dict(),
+            scaler=self.scaler.state_dict(), step=self.step, best=self.best, since_best=self.since_best,
+            batch=self.recipe.batch, seed=self.recipe.seed,
+        )  # fmt: skip
+        return path
+
+    def resume(self, path: Path) -> None:
+        """Goes on from a state of the same recipe.
+
+        Raises:
+            ValueError: the state is of another network, batch or seed.
+        """
+        stored = torch.load(path, weights_only=True, map_location=self.device)
+        mine = {"config": self.recipe.config.to_dict(), "batch": self.recipe.batch, "seed": self.recipe.seed}
+        for name, value in mine.items():
+            if stored.get(name) != value:
+                raise ValueError(
+                    f"{path}: expected a state with {name} {value}, got {stored.get(name)}. Use the settings that it"
+                    " was begun with, or another --output."
+                )
+        self.network.load_state_dict(stored["network"])
+        self.optimizer.load_state_dict(stored["optimizer"])
+        self.scaler.load_state_dict(stored["scaler"])
+        self.step, self.best, self.since_best = stored["step"], stored["best"], stored["since_best"]
+
+    def learn(self, inputs: list[Tensor], target: Target) -> dict[str, float]:
+        """One step; the losses, by name."""
+        self.network.train()
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.rate_at(self.step)
+        with torch.autocast(self.device.type, torch.float16, enabled=self.is_mixed):
+            output = self.network(*(x.to(self.device) for x in inputs))
+        losses = objective(output.float(), target.to(self.device), self.recipe.weights)
+        self.optimizer.zero_grad(set_to_none=True)
+        total: Any = self.scaler.scale(losses["total"])
+        total.backward()
+        self.scaler.unscale_(self.optimizer)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.step += 1
+        return {name: float(value.detach()) for name, value in losses.items()}
+
+    def batches(self) -> Iterator[tuple[list[Tensor], Target, list[str]]]:
+        """The batches from the present step to the last."""
+        recipe = self.recipe
+        first, count = self.step * recipe.batch, (recipe.steps - self.step) * recipe.batch
+        samples = Samples(self.source, recipe.config, seed=recipe.seed, first=first, count=count)
+        return iter(self._loader(samples))
+
+    def _loader(self, samples: Samples) -> DataLoader[Any]:
+        together = partial(collate, tokenizer=self.tokenizer, max_tokens=self.recipe.config.max_tokens)
+        workers = self.recipe.workers
+        return DataLoader(
+            samples, batch_size=self.recipe.batch, collate_fn=together, num_workers=workers,
+            prefetch_factor=4 if workers else None,
+        )  # fmt: skip
+
+    @torch.no_grad()
+    def validate(self) -> Score:
+        """Measures on the held-out scenes."""
+        self.network.eval()
+        held = Samples(self.held_out, self.recipe.config, seed=1, first=0, count=self.recipe.validation)
+        outputs = []
+        for inputs, target, kinds in self._loader(held):
+            output = self.network(*(x.to(self.device) for x in inputs))
+            outputs.append((output.cpu(), target, kinds))
+        return score_of(outputs)
+
+    def run(self, report: Report) -> Score:
+        """Trains to the end or until it no longer gets better; the best network's score."""
+        board = _board(self.folder)
+        started, first = time.monotonic(), self.step
+        score = Score()
+        for inputs, target, _ in self.batches():
+            losses = self.learn(inputs, target)
+            if board is not None:
+                for name, value in losses.items():
+                    board.add_scalar(f"loss/{name}", value, self.step)
+            if self.step % 50 == 0 or self.step == self.recipe.steps:
+                pace = (time.monotonic() - started) / (self.step - first)
+                said = " ".join(f"{name} {value:.3f}" for name, value in losses.items())
+                report(f"step {self.step}/{self.recipe.steps}: {said}; {pace:.2f} s a step")
+            if self.step % self.recipe.every == 0 or self.step == self.recipe.steps:
+                score = self.validate()
+                report(f"step {self.step}: {score}")
+                if board is not None:
+                    for name, value in asdict(score).items():
+                        board.add_scalar(f"validation/{name}", value, self.step)
+                self._judge(score)
+                if self.since_best >= self.recipe.patience:
+                    report(f"no better score in {self.since_best} validations: stopped")
+                    break
+        return score
+
+    def _judge(self, score: Score) -> None:
+        is_better = score.overall > self.best
+        self.best = max(self.best, score.overall)
+        self.since_best = 0 if is_better else self.since_best + 1
+        if is_better:
+            self.save(BEST)
+        self.save()
+
+
+def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
+    """Norms and biases do not decay."""
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    return [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def best_device() -> str:
+    """The accelerator that is there, else the CPU."""
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
+
+
+def _board(folder: Path) -> Any:
+    """A TensorBoard writer where TensorBoard is installed."""
+    if importlib.util.find_spec("tensorboard") is None:
+        return None
+    from torch.utils.tensorboard import SummaryWriter
+
+    return SummaryWriter(str(folder / "tensorboard"))
+
+
+def stored_real_pictures(data: Path, folder: Path, report: Report) -> tuple[Path, ...]:
+    """The real pictures as files in ``folder``, made when first asked for."""
+    done = folder / "complete"
+    if not done.exists():
+        for number, picture in enumerate(real_pictures(data)):
+            write(picture, folder / f"real_{number:04d}.npz")
+            if number % 50 == 49:
+                report(f"{number + 1} real pictures read")
+        folder.mkdir(parents=True, exist_ok=True)
+        done.touch()
+    return tuple(sorted(folder.glob("real_*.npz")))
+
+
+def tokenizer_of(config: ProVGConfig, report: Report) -> Tokenizer:
+    """BERT's own, or one built from the corpus."""
+    if config.text == "bert":
+        from inference_server.models.provg.text import BertTokenizer
+
+        return BertTokenizer(config)
+    report("building the vocabulary")
+    return SubwordTokenizer(build_vocabulary(corpus(), config.vocabulary_size))
+
+
+def train(recipe: Recipe, folder: Path, *, data: Path | None, cache: Path | None, resume: bool, report: Report) -> Path:
+    """Trains, keeps the best network, and exports it; returns the file to use.
+
+    Args:
+        recipe: how.
+        folder: for the state, the best checkpoint, logs and the exported network.
+        data: real sets; generated scenes alone without.
+        cache: keeps pictures between runs; inside ``folder`` when None.
+        resume: go on from the state in ``folder``.
+        report: is given a line of progress now and then.
+
+    Raises:
+        FileNotFoundError: nothing to resume from, or no such data folder.
+        ValueError: the state is of another recipe.
+    """
+    state = folder / STATE
+    if resume and not state.exists():
+        raise FileNotFoundError(f"{state}: expected a state to go on from; there is none. Leave --resume out.")
+    if data is not None and not data.is_dir():
+        raise FileNotFoundError(f"{data}: expected a folder with towns/, cars/, planes/ and trees/")
+    folder.mkdir(parents=True, exist_ok=True)
+    cache = folder / "pictures" if cache is None else cache
+    real = () if data is None else stored_real_pictures(data, cache / "real", report)
+    if resume:
+        words = torch.load(state, weights_only=True, map_location="cpu")["vocabulary"]
+        tokenizer = SubwordTokenizer(words) if words else tokenizer_of(recipe.config, report)
+    else:
+        tokenizer = tokenizer_of(recipe.config, report)
+    held_out = Source(min(100, recipe.validation), cache, is_held_out=True)
+    training = Training(recipe, folder, tokenizer, Source(recipe.scenes, cache, real), held_out)
+    if resume:
+        training.resume(state)
+        report(f"going on from step {training.step}")
+    try:
+        training.run(report)
+    except KeyboardInterrupt:
+        training.save()
+        report(f"stopped at step {training.step}; go on with --resume")
+        raise
+    return exported(folder, report)
+
+
+def exported(folder: Path, report: Report) -> Path:
+    """The best checkpoint as ONNX beside it; the checkpoint itself where BERT's tokenizer would be needed."""
+    from inference_server.models.provg.model import load_checkpoint
+
+    stored = load_checkpoint(folder / BEST)
+    if not stored["vocabulary"]:
+        return folder / BEST
+    more = {"metrics": {"validation": stored["best"]}, "steps": stored["step"]}
+    revision = export(stored["network"], folder / MODEL, vocabulary=tuple(stored["vocabulary"]), more=more)
+    report(f"written: {folder / MODEL}, revision {revision}")
+    return folder / MODEL
