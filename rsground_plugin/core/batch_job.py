@@ -7,7 +7,10 @@ run_batch     copies, asks the server, hands its events on
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import re
 import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -90,9 +93,23 @@ class BatchJob:
         )
         return cls(request, tuple(copies))
 
+    def in_folder(self, folder: Path, layer_name: str) -> BatchJob:
+        """The same, into a file of this folder that the same search always gets, so that it is continued."""
+        told = json.dumps({**self.request.to_dict(), "output": ""})
+        words = re.sub(r"[^\w]+", "_", f"{layer_name} {' '.join(self.request.expressions)}").strip("_")[:60].lower()
+        output = folder / f"{words}_{hashlib.sha256(told.encode()).hexdigest()[:8]}.gpkg"
+        rasters = list(self.request.rasters)
+        for i, plan in self.copies:
+            rasters[i] = str(_copies_folder(output) / plan.name)
+        return replace(self, request=replace(self.request, output=str(output), rasters=tuple(rasters)))
+
     def restarted(self) -> BatchJob:
         """The same, starting anew over the journal of another run."""
         return replace(self, request=replace(self.request, restart=True))
+
+    def planned_only(self) -> BatchJob:
+        """The same, ending after the plan."""
+        return replace(self, request=replace(self.request, plan_only=True))
 
     def preflight(self) -> List[str]:
         """A sentence for each layer that must be copied first."""

@@ -174,11 +174,16 @@ def write_result(
 
 def crs_of(result: GroundingResult) -> QgsCoordinateReferenceSystem:
     """The result's CRS from the wire; an invalid one when it has none."""
-    if not result.crs:
+    return crs_from_text(result.crs)
+
+
+def crs_from_text(text: Optional[str]) -> QgsCoordinateReferenceSystem:
+    """The CRS of an authority's code or of WKT; an invalid one for None."""
+    if not text:
         return QgsCoordinateReferenceSystem()
-    if re.fullmatch(r"[A-Za-z]+:\w+", result.crs):
-        return QgsCoordinateReferenceSystem(result.crs)
-    return QgsCoordinateReferenceSystem.fromWkt(result.crs)
+    if re.fullmatch(r"[A-Za-z]+:\w+", text):
+        return QgsCoordinateReferenceSystem(text)
+    return QgsCoordinateReferenceSystem.fromWkt(text)
 
 
 def _folders(wanted: Path) -> List[Path]:

@@ -1,4 +1,4 @@
-"""What to search: the visible extent, a rectangle drawn on the map, or the selected polygons."""
+"""What to search: the visible extent, a rectangle drawn on the map, the selected polygons, or a whole layer."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ from qgis.core import (
     QgsApplication,
     QgsCoordinateReferenceSystem,
     QgsGeometry,
+    QgsMapLayerProxyModel,
     QgsPointXY,
     QgsProject,
     QgsVectorLayer,
     QgsWkbTypes,
 )
-from qgis.gui import QgsMapCanvas, QgsMapMouseEvent, QgsMapTool, QgsRubberBand
+from qgis.gui import QgsMapCanvas, QgsMapLayerComboBox, QgsMapMouseEvent, QgsMapTool, QgsRubberBand
 from qgis.PyQt.QtCore import QPoint, QRect, QSize, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QColor, QKeyEvent
-from qgis.PyQt.QtWidgets import QButtonGroup, QHBoxLayout, QSizePolicy, QToolButton, QWidget
+from qgis.PyQt.QtWidgets import QButtonGroup, QGridLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 from ..core.raster_tile import TileArea
+from .messages import secondary_text
 
-VISIBLE, RECTANGLE, SELECTION = "visible", "rectangle", "selection"
+VISIBLE, RECTANGLE, SELECTION, WHOLE = "visible", "rectangle", "selection", "whole"
 _MIN_DRAG_PX = 5
 _BAND_COLOUR = QColor(255, 196, 0)
 
@@ -91,7 +93,10 @@ class RectangleTool(QgsMapTool):
 
 
 class AreaChooser(QWidget):
-    """Three buttons side by side. ``hint`` says what is missing, "" when the area can be searched."""
+    """Four buttons, and below them what belongs to the last.
+
+    ``hint`` says what is missing, "" when the area can be searched.
+    """
 
     changed = pyqtSignal()
 
@@ -120,15 +125,24 @@ class AreaChooser(QWidget):
                 "/mActionSelectPolygon.svg",
                 self.tr("Search inside the selected polygons of any polygon layer"),
             ),
+            WHOLE: self._button(
+                self.tr("&Whole layer"),
+                "/mActionZoomToLayer.svg",
+                self.tr("Search all of the layer at its own resolution, tile by tile"),
+            ),
         }
-        layout = QHBoxLayout(self)
+        buttons = QGridLayout()
+        buttons.setSpacing(2)
+        for i, button in enumerate(self._buttons.values()):
+            buttons.addWidget(button, i // 2, i % 2)
+        layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
-        layout.setSpacing(2)
-        for button in self._buttons.values():
-            layout.addWidget(button)
+        layout.setSpacing(4)
+        layout.addLayout(buttons)
+        layout.addWidget(self._whole_options())
         self._buttons[VISIBLE].setChecked(True)
         self._buttons[RECTANGLE].clicked.connect(self._draw)
-        for kind in (VISIBLE, SELECTION):
+        for kind in (VISIBLE, SELECTION, WHOLE):
             self._buttons[kind].clicked.connect(self._leave_tool)
         self.setFocusProxy(self._buttons[VISIBLE])
 
@@ -154,7 +168,24 @@ class AreaChooser(QWidget):
             return None
         return TileArea.polygons([f.geometry() for f in layer.selectedFeatures()], layer.crs())
 
+    def polygons(self) -> Optional[TileArea]:
+        """All polygons of the layer chosen to search in; None when none is chosen."""
+        layer = self.within.currentLayer()
+        if layer is None:
+            return None
+        return TileArea.polygons([f.geometry() for f in layer.getFeatures() if f.hasGeometry()], layer.crs())
+
+    def show_estimate(self, text: str) -> None:
+        """What a search of the whole layer would take."""
+        self.estimate.setText(text)
+
     def hint(self) -> str:
+        if (
+            self.kind == WHOLE
+            and self.within.currentLayer() is not None
+            and not self.within.currentLayer().featureCount()
+        ):
+            return self.tr("The layer “{name}” has no polygons.").format(name=self.within.currentLayer().name())
         if self.kind == RECTANGLE and self._polygon is None:
             return self.tr("Draw a rectangle on the map first.")
         if self.kind == SELECTION and self._selected_layer() is None:
@@ -209,6 +240,34 @@ class AreaChooser(QWidget):
         self._buttons[VISIBLE].setChecked(True)
         self._give_tool_back()
         self.changed.emit()
+
+    def _whole_options(self) -> QWidget:
+        """The polygon layer to search in, and what the search will take; shown for the whole layer only."""
+        self.within = QgsMapLayerComboBox()
+        self.within.setFilters(
+            getattr(QgsMapLayerProxyModel, "PolygonLayer", None) or QgsMapLayerProxyModel.Filter.PolygonLayer
+        )
+        self.within.setAllowEmptyLayer(True, self.tr("everywhere"))
+        self.within.setLayer(None)
+        self.within.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.within.setAccessibleName(self.tr("Polygon layer to search in"))
+        self.within.layerChanged.connect(self.changed)
+        label = QLabel(self.tr("W&ithin"))
+        label.setBuddy(self.within)
+        self.estimate = QLabel()
+        self.estimate.setWordWrap(True)
+        self.estimate.setTextFormat(Qt.TextFormat.PlainText)
+        secondary_text(self.estimate)
+        options = QWidget()
+        layout = QGridLayout(options)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(label, 0, 0)
+        layout.addWidget(self.within, 0, 1)
+        layout.addWidget(self.estimate, 1, 0, 1, 2)
+        layout.setColumnStretch(1, 1)
+        self._buttons[WHOLE].toggled.connect(options.setVisible)
+        options.hide()
+        return options
 
     def _button(self, text: str, icon: str, tip: str) -> QToolButton:
         button = QToolButton()

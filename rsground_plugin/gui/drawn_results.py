@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Callable, Optional
 
-from qgis.core import QgsApplication, QgsProject, QgsSettings, QgsVectorLayer
+from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsProject, QgsSettings, QgsVectorLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog, QMessageBox, QWidget
@@ -43,7 +43,8 @@ class DrawnResults(QObject):
         super().__init__(parent)
         self._canvas = canvas
         self._open_attribute_table = open_attribute_table
-        self._outcome: Optional[Outcome] = None
+        self._expression = ""
+        self._crs = QgsCoordinateReferenceSystem()
         self._group: Optional[result_layers.ResultGroup] = None
         self._min_score = 0.0
         self._exporting: Optional[ExportTask] = None
@@ -61,9 +62,14 @@ class DrawnResults(QObject):
         """Adds the result's layers to the project. Raises ResultsError."""
         self.look_at(outcome)
         if outcome.written is not None:
-            self._group = result_layers.add_to_project(outcome.written, QgsProject.instance(), min_score=min_score)
-            # QGIS's tree shows a new group folded, whatever the group says, until it has taken it up.
-            QTimer.singleShot(0, self._unfold)
+            self.draw_written(outcome.written, min_score)
+
+    def draw_written(self, written: result_layers.WrittenResult, min_score: float) -> None:
+        """Adds the layers of a result's file to the project. Raises ResultsError."""
+        self._expression, self._crs = written.expression, written.crs
+        self._group = result_layers.add_to_project(written, QgsProject.instance(), min_score=min_score)
+        # QGIS's tree shows a new group folded, whatever the group says, until it has taken it up.
+        QTimer.singleShot(0, self._unfold)
 
     def _unfold(self) -> None:
         layers = self._drawn_layers()
@@ -74,7 +80,7 @@ class DrawnResults(QObject):
 
     def look_at(self, outcome: Outcome) -> None:
         """Makes an outcome the one that objects are shown of, without drawing it."""
-        self._outcome = outcome
+        self._expression, self._crs = outcome.result.expression, outcome.tile.crs
         self._group = None
 
     def set_min_score(self, min_score: float) -> None:
@@ -88,8 +94,8 @@ class DrawnResults(QObject):
     def show_detection(self, detection: Detection) -> None:
         """Zooms to an object and flashes it."""
         geometry = detection_geometry(detection)
-        if geometry is not None and self._outcome is not None:
-            show_on_map(self._canvas, geometry, self._outcome.tile.crs)
+        if geometry is not None:
+            show_on_map(self._canvas, geometry, self._crs)
 
     def open_attributes(self, detection: Detection) -> None:
         """Opens the attribute table at an object."""
@@ -104,7 +110,7 @@ class DrawnResults(QObject):
         """Asks for a file, and whether existing ones may go; then exports what the list shows."""
         store = QgsSettings()
         wanted = export.FORMATS[format_name]
-        name = re.sub(r"[^\w]+", "_", self._outcome.result.expression).strip("_")[:40] if self._outcome else ""
+        name = re.sub(r"[^\w]+", "_", self._expression).strip("_")[:40]
         start = Path(str(store.value(_FOLDER_KEY, str(Path.home())))) / f"{name or 'result'}.{wanted.suffix}"
         chosen, _ = QFileDialog.getSaveFileName(
             parent, self.tr("Export the result"), str(start), f"{wanted.title} (*.{wanted.suffix})"
@@ -155,4 +161,3 @@ class DrawnResults(QObject):
         """Lets go of the layers; they stay in the project."""
         self._filter_timer.stop()
         self._group = None
-        self._outcome = None

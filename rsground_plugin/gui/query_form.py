@@ -150,7 +150,8 @@ class QueryForm(QWidget):
     def order_tabs(self) -> None:
         """Tab goes down the panel; to be called when all widgets are in one window."""
         order = [self.expression, self.layers]
-        order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection")]
+        order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection", "whole")]
+        order.append(self.area.within)
         order += [*self.outputs.values(), self.engine.combo, self.run_button]
         for first, second in zip(order, order[1:]):
             QWidget.setTabOrder(first, second)
