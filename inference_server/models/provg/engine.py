@@ -1,0 +1,180 @@
+"""The ProVG engine: an exported network run by onnxruntime, without torch."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.errors import EngineUnavailable
+from inference_server.expression import Phrase
+from inference_server.geometry import HBB
+from inference_server.models.base import Prediction, Predictions, Progress
+from inference_server.models.provg.config import ProVGConfig
+from inference_server.models.provg.inputs import feed_of, planes_of
+from inference_server.models.provg.search import Array, Window, search, things_in
+from inference_server.models.provg.tokenizer import SubwordTokenizer
+from inference_server.placement import Placement
+from inference_server.raster import RasterTile
+from rsground_plugin.protocol import EngineInfo
+
+#: Where the exported network is looked for; the environment variable comes first.
+VARIABLE = "RSGROUND_PROVG"
+SHIPPED = Path(__file__).with_name("provg.onnx")
+#: Metadata key and names that ``provg.export`` writes.
+METADATA = "provg"
+#: Below this nothing is answered, and above it at most so many things.
+MIN_SCORE, MAX_CANDIDATES = 0.3, 150
+
+
+@dataclass(frozen=True, eq=False)
+class Encoding:
+    """A tile, ready to be asked about: language comes in early, so the network itself runs for each phrase."""
+
+    rgb: NDArray[np.uint8]
+    valid: NDArray[np.bool_]
+    gsd_m: float | None
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What the network says of one picture and one whole expression.
+
+    Attributes:
+        foreground: (row, col) float32 probabilities, of the picture's size.
+        box: the box head's, in pixels of the picture.
+        presence: how likely what is named is there.
+    """
+
+    foreground: Array
+    box: HBB
+    presence: float
+
+
+class Network:
+    """An exported network in onnxruntime.
+
+    Raises:
+        EngineUnavailable: no file, no onnxruntime, or a file that is no exported ProVG.
+    """
+
+    def __init__(self, path: Path, *, threads: int = 0) -> None:
+        if not path.is_file():
+            raise EngineUnavailable(
+                f"ProVG's weights are not installed: expected {path}. Train them with `rsground train provg --output"
+                f" FOLDER` and set {VARIABLE} to the provg.onnx that it writes.",
+                field="request.engine",
+            )
+        try:
+            import onnxruntime
+        except ImportError as error:
+            raise EngineUnavailable(
+                "ProVG needs onnxruntime, which is not installed here: pip install onnxruntime.", field="request.engine"
+            ) from error
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            metadata = json.loads(self._session.get_modelmeta().custom_metadata_map[METADATA])
+            self.config = ProVGConfig.from_dict(metadata["config"])
+            self.tokenizer = SubwordTokenizer(metadata["vocabulary"])
+        except (KeyError, ValueError, RuntimeError) as error:
+            raise EngineUnavailable(
+                f"{path} is no network that `rsground train provg` exported: {error}", field="request.engine"
+            ) from error
+        self.revision = str(metadata["revision"])
+
+    def feed(self, expression: str) -> dict[str, Any]:
+        """An expression as the network takes it."""
+        return dict(feed_of([expression], self.tokenizer, self.config.max_tokens))
+
+    def look(self, rgb: NDArray[np.uint8], feed: dict[str, Any], gsd_m: float | None) -> tuple[Array, Array, float]:
+        """Foreground (size, size), box (4,) relative, and presence for one picture (3, row, col)."""
+        planes = planes_of(rgb, self.config, gsd_m=gsd_m)
+        foreground, box, presence = self._session.run(None, {"image": planes[None], **feed})
+        return foreground[0], box[0], float(presence[0])
+
+
+class ProVGEngine:
+    """Survey, locate, verify. The pipeline asks it phrase by phrase; ``answer`` asks a whole expression at once."""
+
+    info = EngineInfo(
+        name="provg",
+        title="ProVG (neural, trained for this plugin)",
+        gives=("hbb", "obb", "mask"),
+        needs="Its weights, a file of some 20 MB; CPU only.",
+        limits="Knows the classes that it was trained on; a large tile is looked at window by window.",
+        licence="GPL-2.0-or-later",
+        revision="",
+    )
+
+    def __init__(self, path: Path | None = None, *, threads: int = 0) -> None:
+        self._path = path or Path(os.environ.get(VARIABLE) or SHIPPED)
+        self._threads = threads
+        self._network: Network | None = None
+        self.info = replace(ProVGEngine.info, revision=self.network.revision)
+
+    @property
+    def network(self) -> Network:
+        """The network, loaded when it is not. Raises EngineUnavailable."""
+        if self._network is None:
+            self._network = Network(self._path, threads=self._threads)
+        return self._network
+
+    def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
+        """Keeps the pixels."""
+        progress("encoding", 0, 1)
+        gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
+        progress("encoding", 1, 1)
+        return Encoding(tile.rgb, tile.valid, gsd_m)
+
+    def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
+        """Candidates for a phrase, best first."""
+        height, width = encoding.valid.shape
+        look = self._look(encoding, phrase.text)
+        side = self.network.config.image_size
+        maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
+        things = [t for t in things_in(maps, encoding.valid) if t.score >= MIN_SCORE]
+        label = phrase.category or "object"
+        if not things:
+            return Predictions(why_empty=f'ProVG sees no "{phrase.text}" here.')
+        return Predictions(tuple(Prediction(t.score, label, mask=t.mask) for t in things[:MAX_CANDIDATES]))
+
+    def _look(self, encoding: Encoding, expression: str) -> Callable[[Window], tuple[Array, float]]:
+        network, feed = self.network, self.network.feed(expression)
+
+        def look(window: Window) -> tuple[Array, float]:
+            part = encoding.rgb[:, window.row : window.row + window.side, window.col : window.col + window.side]
+            missing = [(0, 0), (0, window.side - part.shape[1]), (0, window.side - part.shape[2])]
+            foreground, _, presence = network.look(np.pad(part, missing), feed, encoding.gsd_m)
+            return foreground, presence
+
+        return look
+
+    def answer(self, rgb: NDArray[np.uint8], expression: str, *, gsd_m: float | None = None) -> Answer:
+        """The network's own answer to a whole expression, as the paper evaluates it.
+
+        Args:
+            rgb: (3, row, col) uint8; squashed to the network's square.
+            expression: any string.
+            gsd_m: pixel size, None when it is not known.
+        """
+        rows, cols = rgb.shape[1:]
+        network = self.network
+        foreground, box, presence = network.look(rgb, network.feed(expression), gsd_m)
+        side = network.config.image_size
+        down = np.minimum(((np.arange(rows) + 0.5) * side / rows).astype(int), side - 1)
+        across = np.minimum(((np.arange(cols) + 0.5) * side / cols).astype(int), side - 1)
+        cx, cy, w, h = (float(v) for v in box)
+        hbb = HBB((cx - w / 2) * cols, (cy - h / 2) * rows, (cx + w / 2) * cols, (cy + h / 2) * rows)
+        return Answer(foreground[np.ix_(down, across)], hbb, presence)
+
+    def unload(self) -> None:
+        """Frees the network; it loads again when asked."""
+        self._network = None
