@@ -91,7 +91,7 @@ class RSGroundDock(QgsDockWidget):
         self.form.changed.connect(self._remember_choices)
         self.form.changed.connect(self._estimate)
         self.batch.estimated.connect(self.form.area.show_estimate)
-        self.batch.running_changed.connect(self.form.set_running)
+        self.batch.running_changed.connect(self.form.set_blocked)
         self.batch.noted.connect(lambda text: self.message.show_message(INFO, text))
         self.batch.ended.connect(self._batch_ended)
         self.form.expression.rerun_requested.connect(self.run_again)

@@ -127,6 +127,11 @@ class QueryForm(QWidget):
         width = self.run_button.fontMetrics().horizontalAdvance(self.tr("&Cancel")) + 24
         self.run_button.setMinimumWidth(width)
 
+    def set_blocked(self, is_blocked: bool) -> None:
+        """Nothing can be asked while a whole layer is searched; that search has buttons of its own."""
+        self._is_running = is_blocked
+        self.run_button.setEnabled(not is_blocked)
+
     def set_cancelling(self) -> None:
         self.run_button.setEnabled(False)
         self.run_button.setText(self.tr("Stopping"))

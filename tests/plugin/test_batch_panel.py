@@ -68,10 +68,12 @@ def test_tiles_fill_and_the_result_comes_into_list_and_map(window: PanelWindow, 
     assert window.dock.batch.map.n_waiting == 16
     assert 0 < found_so_far().featureCount() <= 16
     assert window.dock.is_running
+    assert not window.dock.form.run_button.isEnabled()
     assert "of 16 tiles" in window.dock.batch_row.text()
     end = window.answer()
     assert isinstance(end, BatchResult), end
     assert not window.dock.batch_row.isVisible()
+    assert window.dock.form.run_button.isEnabled()
     assert (window.dock.batch.map.n_done, window.dock.batch.map.n_waiting) == (0, 0)
     assert set(layers()) == {"Boxes", "Oriented boxes", "Masks"}
     assert {layer.featureCount() for layer in layers().values()} == {16}
