@@ -19,10 +19,10 @@ from inference_server.expression_lexer import Lexeme, lex
 _DESCRIBING = frozenset({"of", "with", "containing", "without", "covered_with", "except"})
 _PLACE_KEYS = frozenset({"x", "y", "east", "north", "center", "distance"})
 _MODIFIERS = frozenset({"color", "shade", "size", "shape", "material", "orientation", "other", "number", "ordinal",
-                        "csup", "sup", "cmp", "nearness", "quant", "any", "placed"})  # fmt: skip
+                        "csup", "sup", "cmp", "nearness", "quant", "any", "placed", "unit"})  # fmt: skip
 _HEADS = frozenset({"noun", "word"})
 _GLUE = frozenset({"det", "adverb"})
-_ATTRIBUTES = (_MODIFIERS | _HEADS | {"unit", "bound"}) - {"quant", "any", "nearness"}
+_ATTRIBUTES = (_MODIFIERS | _HEADS | {"unit", "bound", "side"}) - {"quant", "any", "nearness"}
 
 
 @dataclass(frozen=True)
@@ -77,16 +77,34 @@ def _place_end(lexemes: list[Lexeme], at: int) -> int:
     """One past the spatial phrase that begins at ``at``; ``at`` where none does."""
     kind, value = lexemes[at].kind, lexemes[at].value
     if kind == "rel" and value not in _DESCRIBING:
-        return _relation_end(lexemes, at)
+        end = _relation_end(lexemes, at)
+        # "between 100 and 200 m2" is a size.
+        return at if lexemes[end - 1].kind == "unit" and lexemes[end - 1].value == "area" else end
     if kind in ("to", "from") and _phrase_end(lexemes, at + 1) > at + 1:
         return _relation_end(lexemes, at)
-    if kind == "nearness" and lexemes[at].word in ("to", "from"):
+    if kind == "nearness" and (lexemes[at].word in ("to", "from") or _kind(lexemes, at + 1) == "det"):
         return _relation_end(lexemes, at)
     if kind in ("dir", "nearness") or (kind == "sup" and value in _PLACE_KEYS):
         return _following(lexemes, _words_of_place(lexemes, at))
     if kind == "side" and at + 1 < len(lexemes) and lexemes[at + 1].value == "of":
-        return _following(lexemes, at + 1)
+        end = _following(lexemes, at + 1)
+        return end if end > at + 1 else at
+    if kind in ("bound", "number"):
+        return _distance_end(lexemes, at)
     return at
+
+
+def _distance_end(lexemes: list[Lexeme], at: int) -> int:
+    """One past "less than 30 m from the pool"; ``at`` where it is no distance."""
+    unit = _while(lexemes, at, lambda x: x.kind in ("bound", "number", "det"))
+    if unit + 1 >= len(lexemes) or lexemes[unit].kind != "unit":
+        return at
+    follows = lexemes[unit + 1]
+    return _relation_end(lexemes, unit + 1) if follows.kind == "from" or follows.value == "far_from" else at
+
+
+def _kind(lexemes: list[Lexeme], at: int) -> str:
+    return lexemes[at].kind if at < len(lexemes) else ""
 
 
 def _words_of_place(lexemes: list[Lexeme], at: int) -> int:

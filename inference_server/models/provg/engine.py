@@ -73,6 +73,7 @@ class Network:
             )
         try:
             import onnxruntime
+            from onnxruntime.capi import onnxruntime_pybind11_state as faults
         except ImportError as error:
             raise EngineUnavailable(
                 "ProVG needs onnxruntime, which is not installed here: pip install onnxruntime.", field="request.engine"
@@ -84,7 +85,7 @@ class Network:
             metadata = json.loads(self._session.get_modelmeta().custom_metadata_map[METADATA])
             self.config = ProVGConfig.from_dict(metadata["config"])
             self.tokenizer = SubwordTokenizer(metadata["vocabulary"])
-        except (KeyError, ValueError, RuntimeError) as error:
+        except (KeyError, ValueError, faults.InvalidProtobuf, faults.InvalidGraph, faults.Fail) as error:
             raise EngineUnavailable(
                 f"{path} is no network that `rsground train provg` exported: {error}", field="request.engine"
             ) from error

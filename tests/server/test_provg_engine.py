@@ -1,0 +1,206 @@
+"""The ProVG engine: large tiles, what it says without weights, an exported network in the pipeline."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+
+from inference_server.errors import Cancelled, EngineUnavailable
+from inference_server.expression import parse
+from inference_server.models.provg.config import COMPACT
+from inference_server.models.provg.engine import VARIABLE, ProVGEngine
+from inference_server.models.provg.inputs import squashed
+from inference_server.models.provg.search import MAX_WINDOWS, Maps, Window, search, things_in, windows_of
+from inference_server.models.registry import EngineSource, Registry, imported
+from inference_server.pipeline import GroundingPipeline
+from inference_server.raster import RasterTile
+from rsground_plugin.protocol import GroundingRequest
+
+SIDE = 64
+
+
+def quiet(*_):
+    """Progress that nobody reads."""
+
+
+def painter(truth):
+    """A perfect network of 64 x 64 for a tile whose things are painted: it sees what its pixels show."""
+
+    def look(window):
+        part = truth[window.row : window.row + window.side, window.col : window.col + window.side]
+        missing = [(0, window.side - n) for n in part.shape]
+        seen = squashed(np.repeat(np.pad(part, missing)[None], 3, 0).astype(np.uint8) * 255, SIDE)
+        return seen[0].astype(np.float32) / 255, 1.0
+
+    return look
+
+
+class TestSearch:
+    @pytest.mark.parametrize(("height", "width"), [(64, 64), (50, 40), (300, 200), (256, 1000), (65, 64)])
+    def test_every_level_covers_the_tile_and_the_finest_is_sharp(self, height, width):
+        levels = windows_of(height, width, SIDE)
+        for level in levels:
+            seen = np.zeros((height, width), bool)
+            for window in level:
+                seen[window.row : window.row + window.side, window.col : window.col + window.side] = True
+            assert seen.all()
+        assert levels[-1][0].side <= max(SIDE * 1.2, min(height, width)) or len(levels) == 1
+        assert levels[-1][0].side / SIDE < 1.2 or max(height, width) <= SIDE
+
+    def test_small_and_large_things_of_a_large_tile_are_found(self):
+        truth = np.zeros((300, 300), bool)
+        truth[40:46, 250:257] = True
+        truth[120:260, 30:200] = True
+        things = things_in(search(300, 300, SIDE, painter(truth), told=quiet), np.ones_like(truth))
+        boxes = sorted((t.mask.row, t.mask.col, *t.mask.pixels.shape) for t in things)
+        assert len(boxes) == 2
+        np.testing.assert_allclose(boxes[0], (40, 250, 6, 7), atol=1)
+        np.testing.assert_allclose(boxes[1], (120, 30, 140, 170), atol=3)
+        large = max(things, key=lambda t: t.mask.area)
+        assert abs(large.mask.area / (140 * 170) - 1) < 0.04
+
+    def test_a_thing_across_windows_is_one(self):
+        truth = np.zeros((200, 400), bool)
+        truth[95:103, 10:390] = True
+        things = things_in(search(200, 400, SIDE, painter(truth), told=quiet), np.ones_like(truth))
+        assert len(things) == 1
+
+    def test_where_all_cannot_be_seen_the_likeliest_is_seen(self):
+        truth = np.zeros((2000, 2000), bool)
+        truth[1500:1530, 700:740] = True
+        looked = []
+
+        def look(window):
+            looked.append(window)
+            return painter(truth)(window)
+
+        maps = search(2000, 2000, SIDE, look, at_most=60, told=quiet)
+        assert len(looked) == 60
+        finest = [w for w in looked if w.level == max(x.level for x in looked)]
+        assert any(w.row <= 1500 and w.row + w.side >= 1530 and w.col <= 700 and w.col + w.side >= 740 for w in finest)
+        assert len(things_in(maps, np.ones_like(truth))) == 1
+
+    def test_an_engine_tile_of_two_thousand_pixels_is_seen_whole(self):
+        assert sum(map(len, windows_of(2000, 2000, COMPACT.image_size))) <= MAX_WINDOWS
+
+    def test_what_is_not_valid_is_not_answered(self):
+        truth, valid = np.zeros((64, 64), bool), np.ones((64, 64), bool)
+        truth[10:30, 10:30] = True
+        valid[:, :20] = False
+        (thing,) = things_in(search(64, 64, SIDE, painter(truth), told=quiet), valid)
+        assert thing.mask.col == 20
+        valid[:] = False
+        assert things_in(search(64, 64, SIDE, painter(truth), told=quiet), valid) == []
+
+    def test_absence_silences_the_mask(self):
+        maps = search(64, 64, SIDE, lambda w: (np.ones((64, 64), np.float32), 0.2), told=quiet)
+        assert things_in(maps, np.ones((64, 64), bool)) == []
+
+    def test_overlaps_are_averaged_by_trust(self):
+        maps = Maps(64, 96, SIDE)
+        maps.add(Window(1, 0, 0, 64), np.ones((64, 64), np.float32))
+        maps.add(Window(1, 0, 32, 64), np.zeros((64, 64), np.float32))
+        ((_, merged),) = maps.levels()
+        row = merged[32]
+        assert row[0] == 1.0
+        assert row[-1] == 0.0
+        assert (np.diff(row[32:64]) <= 0).all()
+        assert row[48] == pytest.approx(0.5, abs=0.05)
+
+    def test_cancelling_stops_it(self):
+        def told(done, total):
+            if done == 2:
+                raise Cancelled("gone")
+
+        with pytest.raises(Cancelled):
+            search(300, 300, SIDE, painter(np.zeros((300, 300), bool)), told=told)
+
+
+class TestWithoutWeights:
+    def test_it_says_what_is_missing_and_what_to_do(self, tmp_path, monkeypatch):
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "provg.onnx"))
+        with pytest.raises(EngineUnavailable, match=r"weights are not installed.*provg\.onnx.*rsground train provg"):
+            ProVGEngine()
+
+    def test_the_registry_lists_it_as_unavailable(self, tmp_path, monkeypatch):
+        monkeypatch.setenv(VARIABLE, str(tmp_path / "provg.onnx"))
+        source = EngineSource(imported("inference_server.models.provg.engine:ProVGEngine"), "ProVG")
+        (info,) = Registry({"provg": source}, default="provg").infos()
+        assert not info.is_available
+        assert "rsground train provg" in info.why_unavailable
+
+    def test_another_file_is_refused(self, tmp_path):
+        pytest.importorskip("onnxruntime", reason="exported networks run in onnxruntime")
+        path = tmp_path / "provg.onnx"
+        path.write_bytes(b"not a network")
+        with pytest.raises(EngineUnavailable, match="is no network that"):
+            ProVGEngine(path)
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory):
+    """An untrained network, exported: its masks mean nothing, their way through the pipeline does."""
+    torch = pytest.importorskip("torch", reason="exporting a network for the test needs torch")
+    pytest.importorskip("onnx", reason="exporting a network for the test needs onnx")
+    pytest.importorskip("onnxruntime", reason="exported networks run in onnxruntime")
+    from inference_server.models.provg.export import export
+    from inference_server.models.provg.model import ProVG
+    from inference_server.models.provg.tokenizer import build_vocabulary
+
+    config = replace(
+        COMPACT, channels=(8, 12, 16, 24), depths=(1, 1, 1, 1), text_width=16, text_layers=1, text_heads=2,
+        vocabulary_size=600, image_size=64, width=12,
+    )  # fmt: skip
+    torch.manual_seed(1)
+    network = ProVG(config).eval()
+    with torch.no_grad():
+        network.heads.mask.bias.copy_(torch.tensor([-4.0, 4.0]))
+        network.heads.presence[-1].bias.fill_(9.0)
+    path = tmp_path_factory.mktemp("provg") / "provg.onnx"
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        export(network, path, vocabulary=tuple(build_vocabulary(["the white tank"], 600)))
+    return ProVGEngine(path, threads=1)
+
+
+def tile_of(height, width):
+    rgb = np.random.default_rng(0).integers(0, 255, (3, height, width)).astype(np.uint8)
+    affine = Affine(0.3, 0, 500_000, 0, -0.3, 5_500_000)
+    return RasterTile(rgb, np.ones((height, width), bool), affine, CRS.from_epsg(32632))
+
+
+def test_it_answers_a_whole_expression(engine):
+    answer = engine.answer(tile_of(90, 70).rgb, "the white tank left of the road", gsd_m=0.3)
+    assert answer.foreground.shape == (90, 70)
+    assert 0 <= answer.foreground.min() <= answer.foreground.max() <= 1
+    assert answer.presence > 0.9
+    assert engine.info.revision == engine.network.revision != ""
+
+
+def test_it_answers_through_the_pipeline(engine):
+    registry = Registry({"provg": EngineSource(lambda: engine, "ProVG")}, default="provg")
+    request = GroundingRequest.from_dict({"expression": "the white tanks", "engine": "provg"})
+    result = GroundingPipeline(registry).ground(request, tile_of(64, 64))
+    assert result.engine == "provg"
+    (detection,) = result.detections
+    assert detection.area_m2 == pytest.approx(64 * 64 * 0.09, rel=0.05)
+    assert detection.score > 0.9
+
+
+def test_progress_counts_windows_and_unloading_loads_again(engine):
+    steps = []
+    tile = tile_of(150, 130)
+    encoding = engine.encode(tile, quiet)
+    found = engine.find(encoding, parse("the white tank").targets[0], lambda *step: steps.append(step))
+    assert found.items
+    total = sum(map(len, windows_of(150, 130, 64)))
+    assert steps == [("searching", i, total) for i in range(total + 1)]
+    engine.unload()
+    again = engine.find(encoding, parse("the white tank").targets[0], quiet)
+    assert [p.score for p in again.items] == [p.score for p in found.items]
