@@ -264,7 +264,7 @@ class RSGroundDock(QgsDockWidget):
         layer = self.form.layer
         job = BatchJob.of(
             [layer],
-            [self._expression() or self.tr("object")],
+            [self._expression() or "object"],
             Path("whole.gpkg"),
             area=self.form.area.polygons(),
             engine=self.form.engine.engine,

@@ -35,6 +35,30 @@
             <source>Select one or more polygons on the map first.</source>
             <translation>Zuerst ein oder mehrere Polygone auf der Karte auswählen.</translation>
         </message>
+        <message>
+            <source>&amp;Whole layer</source>
+            <translation>&amp;Ganzer Layer</translation>
+        </message>
+        <message>
+            <source>Search all of the layer at its own resolution, tile by tile</source>
+            <translation>Durchsucht den ganzen Layer in seiner eigenen Auflösung, Kachel für Kachel</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” has no polygons.</source>
+            <translation>Der Layer „{name}“ hat keine Polygone.</translation>
+        </message>
+        <message>
+            <source>everywhere</source>
+            <translation>überall</translation>
+        </message>
+        <message>
+            <source>Polygon layer to search in</source>
+            <translation>Polygonlayer, in dem gesucht wird</translation>
+        </message>
+        <message>
+            <source>W&amp;ithin</source>
+            <translation>I&amp;n</translation>
+        </message>
     </context>
     <context>
         <name>DetectionsModel</name>
@@ -359,6 +383,14 @@
             <source>RSGround's options</source>
             <translation>Optionen von RSGround</translation>
         </message>
+        <message>
+            <source>Start anew? What that file holds is replaced.</source>
+            <translation>Neu beginnen? Der Inhalt der Datei wird ersetzt.</translation>
+        </message>
+        <message>
+            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
+            <translation>Beendet. Das Durchsuchte bleibt: dasselbe noch einmal fragen, um fortzusetzen.</translation>
+        </message>
     </context>
     <context>
         <name>RSGroundPlugin</name>
@@ -604,6 +636,472 @@
         <message>
             <source>Cancelling</source>
             <translation>Wird abgebrochen</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchJob</name>
+        <message>
+            <source>Say at least one layer and one expression.</source>
+            <translation>Mindestens einen Layer und einen Ausdruck angeben.</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” cannot be read.</source>
+            <translation>Der Layer „{name}“ kann nicht gelesen werden.</translation>
+        </message>
+        <message>
+            <source>“{name}” would take {n} tiles of its web service, and at most {most} are fetched in one go. Choose a smaller area or a coarser ground sample distance.</source>
+            <translation>„{name}“ bräuchte {n} Kacheln des Webdienstes; auf einmal werden höchstens {most} geholt. Ein kleineres Gebiet oder eine gröbere Bodenauflösung wählen.</translation>
+        </message>
+    </context>
+    <context>
+        <name>LayerCopy</name>
+        <message>
+            <source>The layer “{name}” has no end: say which extent to search.</source>
+            <translation>Der Layer „{name}“ hat kein Ende: eine Ausdehnung angeben.</translation>
+        </message>
+        <message>
+            <source>whole layer</source>
+            <translation>ganzer Layer</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” has no resolution of its own: say the ground sample distance in metres.</source>
+            <translation>Der Layer „{name}“ hat keine eigene Auflösung: die Bodenauflösung in Metern angeben.</translation>
+        </message>
+        <message>
+            <source>“{name}” is first copied as it is displayed: {width} × {height} pixels, at most {size} MB.</source>
+            <translation>„{name}“ wird zuerst so kopiert, wie er dargestellt ist: {width} × {height} Pixel, höchstens {size} MB.</translation>
+        </message>
+        <message>
+            <source>That is about {n} tiles of the web service.</source>
+            <translation>Das sind etwa {n} Kacheln des Webdienstes.</translation>
+        </message>
+        <message>
+            <source>The copy may take {need} MB, and {folder} has {free} MB left. Choose a smaller extent.</source>
+            <translation>Die Kopie kann {need} MB brauchen, und in {folder} sind {free} MB frei. Eine kleinere Ausdehnung wählen.</translation>
+        </message>
+        <message>
+            <source>GDAL cannot write {path}: {reason}</source>
+            <translation>GDAL kann {path} nicht schreiben: {reason}</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” shows nothing there: every pixel is nodata or transparent.</source>
+            <translation>Der Layer „{name}“ zeigt dort nichts: Alle Pixel sind Nodata oder durchsichtig.</translation>
+        </message>
+        <message>
+            <source>Parts of the web layer “{name}” are missing: {reason}.</source>
+            <translation>Teile des Weblayers „{name}“ fehlen: {reason}.</translation>
+        </message>
+        <message>
+            <source>The layer's alpha band was ignored: it does not look like a mask.</source>
+            <translation>Der Alphakanal des Layers wurde nicht beachtet: Er sieht nicht wie eine Maske aus.</translation>
+        </message>
+        <message>
+            <source>The web layer “{name}” could not be fetched: {reason}. Check the connection and run again.</source>
+            <translation>Der Weblayer „{name}“ konnte nicht geholt werden: {reason}. Die Verbindung prüfen und noch einmal starten.</translation>
+        </message>
+        <message>
+            <source>GDAL could not write the copy: {reason}</source>
+            <translation>GDAL konnte die Kopie nicht schreiben: {reason}</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchRow</name>
+        <message>
+            <source>Progress of the whole-layer search</source>
+            <translation>Fortschritt der Suche im ganzen Layer</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Abbrechen</translation>
+        </message>
+        <message>
+            <source>End the search; what was found so far stays, and can be continued</source>
+            <translation>Beendet die Suche; das bisher Durchsuchte bleibt und kann fortgesetzt werden</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Beginnt</translation>
+        </message>
+        <message>
+            <source>Paused after {done} of {total} tiles, {n} found</source>
+            <translation>Angehalten nach {done} von {total} Kacheln, {n} gefunden</translation>
+        </message>
+        <message>
+            <source>Stopping …</source>
+            <translation>Hält an …</translation>
+        </message>
+        <message>
+            <source>{done} of {total} tiles, {n} found</source>
+            <translation>{done} von {total} Kacheln, {n} gefunden</translation>
+        </message>
+        <message>
+            <source>{time} left</source>
+            <translation>noch {time}</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Fortsetzen</translation>
+        </message>
+        <message>
+            <source>Pause</source>
+            <translation>Pause</translation>
+        </message>
+        <message>
+            <source>Go on where it stopped</source>
+            <translation>Macht weiter, wo angehalten wurde</translation>
+        </message>
+        <message>
+            <source>Stop for now; nothing done is lost</source>
+            <translation>Hält vorerst an; nichts geht verloren</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchSearch</name>
+        <message>
+            <source>Copying the layer as displayed</source>
+            <translation>Kopiert den Layer, wie er dargestellt ist</translation>
+        </message>
+        <message>
+            <source>Starting the server</source>
+            <translation>Startet den Server</translation>
+        </message>
+        <message>
+            <source>Putting the tiles' objects together</source>
+            <translation>Fügt die Objekte der Kacheln zusammen</translation>
+        </message>
+        <message>
+            <source>Checking relations</source>
+            <translation>Prüft Beziehungen</translation>
+        </message>
+        <message>
+            <source>Writing the results</source>
+            <translation>Schreibt die Ergebnisse</translation>
+        </message>
+        <message>
+            <source>RSGround: {expression}</source>
+            <translation>RSGround: {expression}</translation>
+        </message>
+        <message>
+            <source>Found so far: {expression}</source>
+            <translation>Bisher gefunden: {expression}</translation>
+        </message>
+        <message>
+            <source>RSGround: planning a search</source>
+            <translation>RSGround: plant eine Suche</translation>
+        </message>
+        <message>
+            <source>{n} tiles</source>
+            <translation>{n} Kacheln</translation>
+        </message>
+        <message>
+            <source>, {n} of them done already</source>
+            <translation>, davon {n} schon durchsucht</translation>
+        </message>
+        <message>
+            <source>, about {time}</source>
+            <translation>, etwa {time}</translation>
+        </message>
+    </context>
+    <context>
+        <name>RSGroundProcessing</name>
+        <message>
+            <source>Set it up in RSGround's panel, or name an interpreter that has its packages in the variable {name}.</source>
+            <translation>Im Panel von RSGround einrichten, oder in der Variablen {name} einen Interpreter nennen, der die Pakete hat.</translation>
+        </message>
+        <message>
+            <source>Ground expressions in batch</source>
+            <translation>Ausdrücke im Stapel finden</translation>
+        </message>
+        <message>
+            <source>Finds what expressions name in whole raster layers, resumable.</source>
+            <translation>Findet in ganzen Rasterlayern, was Ausdrücke nennen; fortsetzbar.</translation>
+        </message>
+        <message>
+            <source>detect,segment,find,object,imagery,mosaic,tiles,resume</source>
+            <translation>erkennen,segmentieren,finden,Objekt,Luftbild,Mosaik,Kacheln,fortsetzen</translation>
+        </message>
+        <message>
+            <source>Finds what expressions name in whole raster layers, tile by tile: objects on the tiles' seams come back whole, and relations (“the largest tank”, “houses within 50 m of the river”) hold over all of a layer.
+
+Expressions: one a line, or separated by semicolons.
+Area: an extent, polygons, or both; all of each layer unless told. A web map needs one.
+
+The output is a GeoPackage with boxes, oriented boxes and masks of all expressions; the attribute “expression” tells them apart. It is the journal too: cancelled, or after a crash, the same call goes on where it stopped. Where it holds another search, the algorithm stops; tick “Start anew” to replace it.
+
+Layers that are no plain image files (web maps, stretched or coloured rasters) are first copied as displayed, beside the output; the log says how many pixels and web tiles that takes.</source>
+            <translation>Findet in ganzen Rasterlayern, was Ausdrücke nennen, Kachel für Kachel: Objekte auf den Nähten der Kacheln kommen ganz zurück, und Beziehungen (“the largest tank”, “houses within 50 m of the river”) gelten im ganzen Layer.
+
+Ausdrücke: einer je Zeile, oder durch Semikolon getrennt.
+Gebiet: eine Ausdehnung, Polygone, oder beides; jeder Layer ganz, wenn nichts angegeben ist. Eine Webkarte braucht eines.
+
+Die Ausgabe ist ein GeoPackage mit Rechtecken, ausgerichteten Rechtecken und Masken aller Ausdrücke; das Attribut „expression“ unterscheidet sie. Sie ist zugleich das Journal: Nach einem Abbruch oder Absturz macht derselbe Aufruf weiter, wo er stehen blieb. Enthält sie eine andere Suche, hält der Algorithmus an; „Neu beginnen“ ersetzt sie.
+
+Layer, die keine einfachen Bilddateien sind (Webkarten, gestreckte oder gefärbte Raster), werden zuerst neben der Ausgabe so kopiert, wie sie dargestellt sind; das Protokoll sagt, wie viele Pixel und Webkacheln das sind.</translation>
+        </message>
+        <message>
+            <source>Raster layers</source>
+            <translation>Rasterlayer</translation>
+        </message>
+        <message>
+            <source>Expressions, one a line</source>
+            <translation>Ausdrücke, einer je Zeile</translation>
+        </message>
+        <message>
+            <source>Extent to search</source>
+            <translation>Zu durchsuchende Ausdehnung</translation>
+        </message>
+        <message>
+            <source>Polygons to search in</source>
+            <translation>Polygone, in denen gesucht wird</translation>
+        </message>
+        <message>
+            <source>Least score</source>
+            <translation>Mindestwert</translation>
+        </message>
+        <message>
+            <source>Engine</source>
+            <translation>Verfahren</translation>
+        </message>
+        <message>
+            <source>Ground sample distance in metres (0: the layer's own)</source>
+            <translation>Bodenauflösung in Metern (0: die des Layers)</translation>
+        </message>
+        <message>
+            <source>Start anew where the output holds another search</source>
+            <translation>Neu beginnen, wenn die Ausgabe eine andere Suche enthält</translation>
+        </message>
+        <message>
+            <source>Results (resumable)</source>
+            <translation>Ergebnisse (fortsetzbar)</translation>
+        </message>
+        <message>
+            <source>GeoPackage files (*.gpkg)</source>
+            <translation>GeoPackage-Dateien (*.gpkg)</translation>
+        </message>
+        <message>
+            <source>Number of objects</source>
+            <translation>Anzahl der Objekte</translation>
+        </message>
+        <message>
+            <source>The expression is empty: say what to find, such as “the blue roofs”.</source>
+            <translation>Der Ausdruck ist leer: angeben, was zu finden ist, etwa “the blue roofs”.</translation>
+        </message>
+        <message>
+            <source>The folder {path} does not exist.</source>
+            <translation>Den Ordner {path} gibt es nicht.</translation>
+        </message>
+        <message>
+            <source>Tick “Start anew” (RESTART) to replace it, or choose another output.</source>
+            <translation>„Neu beginnen“ (RESTART) ankreuzen, um sie zu ersetzen, oder eine andere Ausgabe wählen.</translation>
+        </message>
+        <message>
+            <source>The layer of polygons to search in is empty.</source>
+            <translation>Der Layer mit den Polygonen ist leer.</translation>
+        </message>
+        <message>
+            <source>The extent and the polygons to search in do not meet.</source>
+            <translation>Die Ausdehnung und die Polygone berühren sich nicht.</translation>
+        </message>
+        <message>
+            <source>“{expression}”: {n} objects</source>
+            <translation>„{expression}“: {n} Objekte</translation>
+        </message>
+        <message>
+            <source>Understood as: {words}</source>
+            <translation>Verstanden als: {words}</translation>
+        </message>
+        <message>
+            <source>Nothing was found.</source>
+            <translation>Nichts gefunden.</translation>
+        </message>
+        <message>
+            <source>Copying the layer as displayed</source>
+            <translation>Kopiert den Layer, wie er dargestellt ist</translation>
+        </message>
+        <message>
+            <source>Starting the server</source>
+            <translation>Startet den Server</translation>
+        </message>
+        <message>
+            <source>{total} tiles, {done} of them done already</source>
+            <translation>{total} Kacheln, davon {done} schon durchsucht</translation>
+        </message>
+        <message>
+            <source>{done} of {total} tiles, {n} candidates</source>
+            <translation>{done} von {total} Kacheln, {n} Kandidaten</translation>
+        </message>
+        <message>
+            <source>Putting the tiles' objects together</source>
+            <translation>Fügt die Objekte der Kacheln zusammen</translation>
+        </message>
+        <message>
+            <source>Export to COCO</source>
+            <translation>Nach COCO exportieren</translation>
+        </message>
+        <message>
+            <source>Writes objects of a polygon layer as COCO JSON, in a raster's pixels.</source>
+            <translation>Schreibt Objekte eines Polygonlayers als COCO-JSON, in den Pixeln eines Rasters.</translation>
+        </message>
+        <message>
+            <source>coco,json,training,annotation,mask,box,rle</source>
+            <translation>coco,json,Training,Annotation,Maske,Rechteck,rle</translation>
+        </message>
+        <message>
+            <source>Writes the polygons of a layer as COCO JSON, for people who train models: one image (the raster), and for each object its box, its mask as run lengths, and its category.
+
+Categories are the values of a field: “label” (what the engine takes the object for) or “expression” (what was asked) of RSGround's results, or any field of another layer. The score is written where there is one.
+
+Objects outside of the raster, or smaller than a pixel, are left out and counted.</source>
+            <translation>Schreibt die Polygone eines Layers als COCO-JSON, für Leute, die Modelle trainieren: ein Bild (das Raster), und für jedes Objekt sein Rechteck, seine Maske als Lauflängen und seine Kategorie.
+
+Kategorien sind die Werte eines Feldes: „label“ (wofür das Verfahren das Objekt hält) oder „expression“ (was gefragt wurde) in Ergebnissen von RSGround, oder irgendein Feld eines anderen Layers. Der Score wird geschrieben, wo es einen gibt.
+
+Objekte außerhalb des Rasters, oder kleiner als ein Pixel, werden weggelassen und gezählt.</translation>
+        </message>
+        <message>
+            <source>Objects (masks or boxes)</source>
+            <translation>Objekte (Masken oder Rechtecke)</translation>
+        </message>
+        <message>
+            <source>Image that the objects lie on</source>
+            <translation>Bild, auf dem die Objekte liegen</translation>
+        </message>
+        <message>
+            <source>Field of the category</source>
+            <translation>Feld der Kategorie</translation>
+        </message>
+        <message>
+            <source>Field of the score</source>
+            <translation>Feld des Scores</translation>
+        </message>
+        <message>
+            <source>COCO file</source>
+            <translation>COCO-Datei</translation>
+        </message>
+        <message>
+            <source>COCO files (*.json)</source>
+            <translation>COCO-Dateien (*.json)</translation>
+        </message>
+        <message>
+            <source>The layer has no field “{name}”; it has {names}.</source>
+            <translation>Der Layer hat kein Feld „{name}“; er hat {names}.</translation>
+        </message>
+        <message>
+            <source>{path} could not be written: {why}</source>
+            <translation>{path} konnte nicht geschrieben werden: {why}</translation>
+        </message>
+        <message>
+            <source>{n} objects lie outside of the raster or cover no pixel: left out.</source>
+            <translation>{n} Objekte liegen außerhalb des Rasters oder bedecken kein Pixel: weggelassen.</translation>
+        </message>
+        <message>
+            <source>Ground expression</source>
+            <translation>Ausdruck finden</translation>
+        </message>
+        <message>
+            <source>Finds what an expression names in a raster layer.</source>
+            <translation>Findet in einem Rasterlayer, was ein Ausdruck nennt.</translation>
+        </message>
+        <message>
+            <source>detect,segment,find,object,imagery,referring expression,language,ai</source>
+            <translation>erkennen,segmentieren,finden,Objekt,Luftbild,Ausdruck,Sprache,KI</translation>
+        </message>
+        <message>
+            <source>Finds what an expression names in a raster layer: “the white tanks left of the road”.
+
+The layer may be a file, a web map or a virtual raster; it is searched as it is displayed, with its bands, stretch and palette. Left and right are those of the north-up raster.
+
+Extent: all of the layer unless told. A web map needs one.
+Ground sample distance: metres a pixel; the layer's own unless told. Coarser is faster and loses small things.
+
+Areas larger than a tile of the options are searched in tiles, as “Ground expressions in batch” does. Name a journal to continue such a search after it was cancelled.
+
+The three outputs hold the same objects, linked by the attribute “id”. When nothing is found they are empty, and the log and the output REASON say which part of the expression found nothing.
+
+Everything is computed on this machine.</source>
+            <translation>Findet in einem Rasterlayer, was ein Ausdruck nennt: “the white tanks left of the road”. Ausdrücke sind englisch.
+
+Der Layer darf eine Datei, eine Webkarte oder ein virtuelles Raster sein; er wird durchsucht, wie er dargestellt ist, mit seinen Kanälen, seiner Streckung und Palette. Links und rechts sind die des nach Norden zeigenden Rasters.
+
+Ausdehnung: der ganze Layer, wenn nichts angegeben ist. Eine Webkarte braucht eine.
+Bodenauflösung: Meter je Pixel; die des Layers, wenn nichts angegeben ist. Gröber ist schneller und verliert kleine Dinge.
+
+Gebiete, die größer sind als eine Kachel der Optionen, werden in Kacheln durchsucht, wie von „Ausdrücke im Stapel finden“. Mit einem Journal lässt sich eine solche Suche nach einem Abbruch fortsetzen.
+
+Die drei Ausgaben enthalten dieselben Objekte, verbunden durch das Attribut „id“. Wird nichts gefunden, sind sie leer, und das Protokoll und die Ausgabe REASON sagen, welcher Teil des Ausdrucks nichts fand.
+
+Alles wird auf diesem Rechner berechnet.</translation>
+        </message>
+        <message>
+            <source>Raster layer</source>
+            <translation>Rasterlayer</translation>
+        </message>
+        <message>
+            <source>Expression (what to find)</source>
+            <translation>Ausdruck (was zu finden ist)</translation>
+        </message>
+        <message>
+            <source>Journal, to continue a large search that was cancelled</source>
+            <translation>Journal, um eine abgebrochene große Suche fortzusetzen</translation>
+        </message>
+        <message>
+            <source>Boxes</source>
+            <translation>Rechtecke</translation>
+        </message>
+        <message>
+            <source>Oriented boxes</source>
+            <translation>Ausgerichtete Rechtecke</translation>
+        </message>
+        <message>
+            <source>Masks</source>
+            <translation>Masken</translation>
+        </message>
+        <message>
+            <source>How the expression was read</source>
+            <translation>Wie der Ausdruck gelesen wurde</translation>
+        </message>
+        <message>
+            <source>Why nothing was found</source>
+            <translation>Warum nichts gefunden wurde</translation>
+        </message>
+        <message>
+            <source>Choose at least one output: boxes, oriented boxes or masks.</source>
+            <translation>Mindestens eine Ausgabe wählen: Rechtecke, ausgerichtete Rechtecke oder Masken.</translation>
+        </message>
+        <message>
+            <source>Reading the layer</source>
+            <translation>Liest den Layer</translation>
+        </message>
+        <message>
+            <source>{n} objects found</source>
+            <translation>{n} Objekte gefunden</translation>
+        </message>
+        <message>
+            <source>Measuring regions</source>
+            <translation>Vermisst Regionen</translation>
+        </message>
+        <message>
+            <source>Looking for candidates</source>
+            <translation>Sucht Kandidaten</translation>
+        </message>
+        <message>
+            <source>Checking relations</source>
+            <translation>Prüft Beziehungen</translation>
+        </message>
+        <message>
+            <source>{path} cannot be opened as a result.</source>
+            <translation>{path} kann nicht als Ergebnis geöffnet werden.</translation>
+        </message>
+        <message>
+            <source>An object could not be written: {why}</source>
+            <translation>Ein Objekt konnte nicht geschrieben werden: {why}</translation>
+        </message>
+    </context>
+    <context>
+        <name>RSGroundProvider</name>
+        <message>
+            <source>RSGround: things in imagery from a sentence</source>
+            <translation>RSGround: Dinge in Bildern, aus einem Satz</translation>
         </message>
     </context>
 </TS>

@@ -35,6 +35,30 @@
             <source>Select one or more polygons on the map first.</source>
             <translation>Sélectionnez d’abord un ou plusieurs polygones sur la carte.</translation>
         </message>
+        <message>
+            <source>&amp;Whole layer</source>
+            <translation>Couche &amp;entière</translation>
+        </message>
+        <message>
+            <source>Search all of the layer at its own resolution, tile by tile</source>
+            <translation>Fouille toute la couche à sa propre résolution, tuile par tuile</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” has no polygons.</source>
+            <translation>La couche « {name} » n'a pas de polygones.</translation>
+        </message>
+        <message>
+            <source>everywhere</source>
+            <translation>partout</translation>
+        </message>
+        <message>
+            <source>Polygon layer to search in</source>
+            <translation>Couche de polygones où chercher</translation>
+        </message>
+        <message>
+            <source>W&amp;ithin</source>
+            <translation>Da&amp;ns</translation>
+        </message>
     </context>
     <context>
         <name>DetectionsModel</name>
@@ -359,6 +383,14 @@
             <source>RSGround's options</source>
             <translation>Options de RSGround</translation>
         </message>
+        <message>
+            <source>Start anew? What that file holds is replaced.</source>
+            <translation>Recommencer ? Le contenu de ce fichier est remplacé.</translation>
+        </message>
+        <message>
+            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
+            <translation>Arrêtée. Ce qui a été fouillé est gardé : reposez la même question pour continuer.</translation>
+        </message>
     </context>
     <context>
         <name>RSGroundPlugin</name>
@@ -604,6 +636,472 @@
         <message>
             <source>Cancelling</source>
             <translation>Annulation</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchJob</name>
+        <message>
+            <source>Say at least one layer and one expression.</source>
+            <translation>Indiquez au moins une couche et une expression.</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” cannot be read.</source>
+            <translation>La couche « {name} » ne peut pas être lue.</translation>
+        </message>
+        <message>
+            <source>“{name}” would take {n} tiles of its web service, and at most {most} are fetched in one go. Choose a smaller area or a coarser ground sample distance.</source>
+            <translation>« {name} » demanderait {n} tuiles de son service web, et {most} au plus sont chargées à la fois. Choisissez une zone plus petite ou une résolution au sol plus grossière.</translation>
+        </message>
+    </context>
+    <context>
+        <name>LayerCopy</name>
+        <message>
+            <source>The layer “{name}” has no end: say which extent to search.</source>
+            <translation>La couche « {name} » n'a pas de fin : indiquez l'emprise à fouiller.</translation>
+        </message>
+        <message>
+            <source>whole layer</source>
+            <translation>couche entière</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” has no resolution of its own: say the ground sample distance in metres.</source>
+            <translation>La couche « {name} » n'a pas de résolution propre : indiquez la résolution au sol en mètres.</translation>
+        </message>
+        <message>
+            <source>“{name}” is first copied as it is displayed: {width} × {height} pixels, at most {size} MB.</source>
+            <translation>« {name} » est d'abord copiée telle qu'affichée : {width} × {height} pixels, {size} Mo au plus.</translation>
+        </message>
+        <message>
+            <source>That is about {n} tiles of the web service.</source>
+            <translation>Cela fait environ {n} tuiles du service web.</translation>
+        </message>
+        <message>
+            <source>The copy may take {need} MB, and {folder} has {free} MB left. Choose a smaller extent.</source>
+            <translation>La copie peut prendre {need} Mo, et il reste {free} Mo dans {folder}. Choisissez une emprise plus petite.</translation>
+        </message>
+        <message>
+            <source>GDAL cannot write {path}: {reason}</source>
+            <translation>GDAL ne peut pas écrire {path} : {reason}</translation>
+        </message>
+        <message>
+            <source>The layer “{name}” shows nothing there: every pixel is nodata or transparent.</source>
+            <translation>La couche « {name} » n'affiche rien ici : tous les pixels sont nodata ou transparents.</translation>
+        </message>
+        <message>
+            <source>Parts of the web layer “{name}” are missing: {reason}.</source>
+            <translation>Des parties de la couche web « {name} » manquent : {reason}.</translation>
+        </message>
+        <message>
+            <source>The layer's alpha band was ignored: it does not look like a mask.</source>
+            <translation>La bande alpha de la couche a été ignorée : elle ne ressemble pas à un masque.</translation>
+        </message>
+        <message>
+            <source>The web layer “{name}” could not be fetched: {reason}. Check the connection and run again.</source>
+            <translation>La couche web « {name} » n'a pas pu être chargée : {reason}. Vérifiez la connexion et relancez.</translation>
+        </message>
+        <message>
+            <source>GDAL could not write the copy: {reason}</source>
+            <translation>GDAL n'a pas pu écrire la copie : {reason}</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchRow</name>
+        <message>
+            <source>Progress of the whole-layer search</source>
+            <translation>Progression de la recherche dans la couche entière</translation>
+        </message>
+        <message>
+            <source>Cancel</source>
+            <translation>Annuler</translation>
+        </message>
+        <message>
+            <source>End the search; what was found so far stays, and can be continued</source>
+            <translation>Termine la recherche ; ce qui est fait reste et peut être continué</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Démarrage</translation>
+        </message>
+        <message>
+            <source>Paused after {done} of {total} tiles, {n} found</source>
+            <translation>En pause après {done} tuiles sur {total}, {n} trouvés</translation>
+        </message>
+        <message>
+            <source>Stopping …</source>
+            <translation>Arrêt …</translation>
+        </message>
+        <message>
+            <source>{done} of {total} tiles, {n} found</source>
+            <translation>{done} tuiles sur {total}, {n} trouvés</translation>
+        </message>
+        <message>
+            <source>{time} left</source>
+            <translation>encore {time}</translation>
+        </message>
+        <message>
+            <source>Resume</source>
+            <translation>Reprendre</translation>
+        </message>
+        <message>
+            <source>Pause</source>
+            <translation>Pause</translation>
+        </message>
+        <message>
+            <source>Go on where it stopped</source>
+            <translation>Continue là où elle s'est arrêtée</translation>
+        </message>
+        <message>
+            <source>Stop for now; nothing done is lost</source>
+            <translation>S'arrête pour l'instant ; rien n'est perdu</translation>
+        </message>
+    </context>
+    <context>
+        <name>BatchSearch</name>
+        <message>
+            <source>Copying the layer as displayed</source>
+            <translation>Copie de la couche telle qu'affichée</translation>
+        </message>
+        <message>
+            <source>Starting the server</source>
+            <translation>Démarrage du serveur</translation>
+        </message>
+        <message>
+            <source>Putting the tiles' objects together</source>
+            <translation>Assemblage des objets des tuiles</translation>
+        </message>
+        <message>
+            <source>Checking relations</source>
+            <translation>Vérification des relations</translation>
+        </message>
+        <message>
+            <source>Writing the results</source>
+            <translation>Écriture des résultats</translation>
+        </message>
+        <message>
+            <source>RSGround: {expression}</source>
+            <translation>RSGround : {expression}</translation>
+        </message>
+        <message>
+            <source>Found so far: {expression}</source>
+            <translation>Trouvé jusqu'ici : {expression}</translation>
+        </message>
+        <message>
+            <source>RSGround: planning a search</source>
+            <translation>RSGround : planification d'une recherche</translation>
+        </message>
+        <message>
+            <source>{n} tiles</source>
+            <translation>{n} tuiles</translation>
+        </message>
+        <message>
+            <source>, {n} of them done already</source>
+            <translation>, dont {n} déjà faites</translation>
+        </message>
+        <message>
+            <source>, about {time}</source>
+            <translation>, environ {time}</translation>
+        </message>
+    </context>
+    <context>
+        <name>RSGroundProcessing</name>
+        <message>
+            <source>Set it up in RSGround's panel, or name an interpreter that has its packages in the variable {name}.</source>
+            <translation>Installez-le dans le panneau de RSGround, ou indiquez dans la variable {name} un interpréteur qui a ses paquets.</translation>
+        </message>
+        <message>
+            <source>Ground expressions in batch</source>
+            <translation>Trouver des expressions par lots</translation>
+        </message>
+        <message>
+            <source>Finds what expressions name in whole raster layers, resumable.</source>
+            <translation>Trouve dans des couches raster entières ce que nomment des expressions ; peut être repris.</translation>
+        </message>
+        <message>
+            <source>detect,segment,find,object,imagery,mosaic,tiles,resume</source>
+            <translation>détecter,segmenter,trouver,objet,imagerie,mosaïque,tuiles,reprendre</translation>
+        </message>
+        <message>
+            <source>Finds what expressions name in whole raster layers, tile by tile: objects on the tiles' seams come back whole, and relations (“the largest tank”, “houses within 50 m of the river”) hold over all of a layer.
+
+Expressions: one a line, or separated by semicolons.
+Area: an extent, polygons, or both; all of each layer unless told. A web map needs one.
+
+The output is a GeoPackage with boxes, oriented boxes and masks of all expressions; the attribute “expression” tells them apart. It is the journal too: cancelled, or after a crash, the same call goes on where it stopped. Where it holds another search, the algorithm stops; tick “Start anew” to replace it.
+
+Layers that are no plain image files (web maps, stretched or coloured rasters) are first copied as displayed, beside the output; the log says how many pixels and web tiles that takes.</source>
+            <translation>Trouve dans des couches raster entières ce que nomment des expressions, tuile par tuile : les objets sur les coutures des tuiles reviennent entiers, et les relations (« the largest tank », « houses within 50 m of the river ») valent sur toute une couche.
+
+Expressions : une par ligne, ou séparées par des points-virgules.
+Zone : une emprise, des polygones, ou les deux ; chaque couche entière sauf indication. Une carte web en demande une.
+
+La sortie est un GeoPackage avec les boîtes, boîtes orientées et masques de toutes les expressions ; l'attribut « expression » les distingue. C'est aussi le journal : après une annulation ou une panne, le même appel continue là où il s'est arrêté. Si elle contient une autre recherche, l'algorithme s'arrête ; cochez « Recommencer » pour la remplacer.
+
+Les couches qui ne sont pas de simples fichiers image (cartes web, rasters étirés ou colorés) sont d'abord copiées telles qu'affichées, à côté de la sortie ; le journal d'exécution dit combien de pixels et de tuiles web cela prend.</translation>
+        </message>
+        <message>
+            <source>Raster layers</source>
+            <translation>Couches raster</translation>
+        </message>
+        <message>
+            <source>Expressions, one a line</source>
+            <translation>Expressions, une par ligne</translation>
+        </message>
+        <message>
+            <source>Extent to search</source>
+            <translation>Emprise à fouiller</translation>
+        </message>
+        <message>
+            <source>Polygons to search in</source>
+            <translation>Polygones où chercher</translation>
+        </message>
+        <message>
+            <source>Least score</source>
+            <translation>Score minimal</translation>
+        </message>
+        <message>
+            <source>Engine</source>
+            <translation>Moteur</translation>
+        </message>
+        <message>
+            <source>Ground sample distance in metres (0: the layer's own)</source>
+            <translation>Résolution au sol en mètres (0 : celle de la couche)</translation>
+        </message>
+        <message>
+            <source>Start anew where the output holds another search</source>
+            <translation>Recommencer si la sortie contient une autre recherche</translation>
+        </message>
+        <message>
+            <source>Results (resumable)</source>
+            <translation>Résultats (peuvent être repris)</translation>
+        </message>
+        <message>
+            <source>GeoPackage files (*.gpkg)</source>
+            <translation>Fichiers GeoPackage (*.gpkg)</translation>
+        </message>
+        <message>
+            <source>Number of objects</source>
+            <translation>Nombre d'objets</translation>
+        </message>
+        <message>
+            <source>The expression is empty: say what to find, such as “the blue roofs”.</source>
+            <translation>L'expression est vide : indiquez quoi trouver, par exemple « the blue roofs ».</translation>
+        </message>
+        <message>
+            <source>The folder {path} does not exist.</source>
+            <translation>Le dossier {path} n'existe pas.</translation>
+        </message>
+        <message>
+            <source>Tick “Start anew” (RESTART) to replace it, or choose another output.</source>
+            <translation>Cochez « Recommencer » (RESTART) pour la remplacer, ou choisissez une autre sortie.</translation>
+        </message>
+        <message>
+            <source>The layer of polygons to search in is empty.</source>
+            <translation>La couche des polygones où chercher est vide.</translation>
+        </message>
+        <message>
+            <source>The extent and the polygons to search in do not meet.</source>
+            <translation>L'emprise et les polygones où chercher ne se rencontrent pas.</translation>
+        </message>
+        <message>
+            <source>“{expression}”: {n} objects</source>
+            <translation>« {expression} » : {n} objets</translation>
+        </message>
+        <message>
+            <source>Understood as: {words}</source>
+            <translation>Compris comme : {words}</translation>
+        </message>
+        <message>
+            <source>Nothing was found.</source>
+            <translation>Rien n'a été trouvé.</translation>
+        </message>
+        <message>
+            <source>Copying the layer as displayed</source>
+            <translation>Copie de la couche telle qu'affichée</translation>
+        </message>
+        <message>
+            <source>Starting the server</source>
+            <translation>Démarrage du serveur</translation>
+        </message>
+        <message>
+            <source>{total} tiles, {done} of them done already</source>
+            <translation>{total} tuiles, dont {done} déjà faites</translation>
+        </message>
+        <message>
+            <source>{done} of {total} tiles, {n} candidates</source>
+            <translation>{done} tuiles sur {total}, {n} candidats</translation>
+        </message>
+        <message>
+            <source>Putting the tiles' objects together</source>
+            <translation>Assemblage des objets des tuiles</translation>
+        </message>
+        <message>
+            <source>Export to COCO</source>
+            <translation>Exporter vers COCO</translation>
+        </message>
+        <message>
+            <source>Writes objects of a polygon layer as COCO JSON, in a raster's pixels.</source>
+            <translation>Écrit les objets d'une couche de polygones en JSON COCO, dans les pixels d'un raster.</translation>
+        </message>
+        <message>
+            <source>coco,json,training,annotation,mask,box,rle</source>
+            <translation>coco,json,entraînement,annotation,masque,boîte,rle</translation>
+        </message>
+        <message>
+            <source>Writes the polygons of a layer as COCO JSON, for people who train models: one image (the raster), and for each object its box, its mask as run lengths, and its category.
+
+Categories are the values of a field: “label” (what the engine takes the object for) or “expression” (what was asked) of RSGround's results, or any field of another layer. The score is written where there is one.
+
+Objects outside of the raster, or smaller than a pixel, are left out and counted.</source>
+            <translation>Écrit les polygones d'une couche en JSON COCO, pour qui entraîne des modèles : une image (le raster), et pour chaque objet sa boîte, son masque en longueurs de plages et sa catégorie.
+
+Les catégories sont les valeurs d'un champ : « label » (ce pour quoi le moteur prend l'objet) ou « expression » (ce qui a été demandé) des résultats de RSGround, ou n'importe quel champ d'une autre couche. Le score est écrit s'il y en a un.
+
+Les objets hors du raster, ou plus petits qu'un pixel, sont omis et comptés.</translation>
+        </message>
+        <message>
+            <source>Objects (masks or boxes)</source>
+            <translation>Objets (masques ou boîtes)</translation>
+        </message>
+        <message>
+            <source>Image that the objects lie on</source>
+            <translation>Image sur laquelle se trouvent les objets</translation>
+        </message>
+        <message>
+            <source>Field of the category</source>
+            <translation>Champ de la catégorie</translation>
+        </message>
+        <message>
+            <source>Field of the score</source>
+            <translation>Champ du score</translation>
+        </message>
+        <message>
+            <source>COCO file</source>
+            <translation>Fichier COCO</translation>
+        </message>
+        <message>
+            <source>COCO files (*.json)</source>
+            <translation>Fichiers COCO (*.json)</translation>
+        </message>
+        <message>
+            <source>The layer has no field “{name}”; it has {names}.</source>
+            <translation>La couche n'a pas de champ « {name} » ; elle a {names}.</translation>
+        </message>
+        <message>
+            <source>{path} could not be written: {why}</source>
+            <translation>{path} n'a pas pu être écrit : {why}</translation>
+        </message>
+        <message>
+            <source>{n} objects lie outside of the raster or cover no pixel: left out.</source>
+            <translation>{n} objets sont hors du raster ou ne couvrent aucun pixel : omis.</translation>
+        </message>
+        <message>
+            <source>Ground expression</source>
+            <translation>Trouver une expression</translation>
+        </message>
+        <message>
+            <source>Finds what an expression names in a raster layer.</source>
+            <translation>Trouve dans une couche raster ce que nomme une expression.</translation>
+        </message>
+        <message>
+            <source>detect,segment,find,object,imagery,referring expression,language,ai</source>
+            <translation>détecter,segmenter,trouver,objet,imagerie,expression,langage,ia</translation>
+        </message>
+        <message>
+            <source>Finds what an expression names in a raster layer: “the white tanks left of the road”.
+
+The layer may be a file, a web map or a virtual raster; it is searched as it is displayed, with its bands, stretch and palette. Left and right are those of the north-up raster.
+
+Extent: all of the layer unless told. A web map needs one.
+Ground sample distance: metres a pixel; the layer's own unless told. Coarser is faster and loses small things.
+
+Areas larger than a tile of the options are searched in tiles, as “Ground expressions in batch” does. Name a journal to continue such a search after it was cancelled.
+
+The three outputs hold the same objects, linked by the attribute “id”. When nothing is found they are empty, and the log and the output REASON say which part of the expression found nothing.
+
+Everything is computed on this machine.</source>
+            <translation>Trouve dans une couche raster ce que nomme une expression : « the white tanks left of the road ». Les expressions sont en anglais.
+
+La couche peut être un fichier, une carte web ou un raster virtuel ; elle est fouillée telle qu'affichée, avec ses bandes, son étirement et sa palette. Gauche et droite sont celles du raster, nord en haut.
+
+Emprise : toute la couche sauf indication. Une carte web en demande une.
+Résolution au sol : mètres par pixel ; celle de la couche sauf indication. Plus grossière, elle est plus rapide et perd les petites choses.
+
+Les zones plus grandes qu'une tuile des options sont fouillées par tuiles, comme le fait « Trouver des expressions par lots ». Indiquez un journal pour continuer une telle recherche après une annulation.
+
+Les trois sorties contiennent les mêmes objets, liés par l'attribut « id ». Si rien n'est trouvé, elles sont vides, et le journal d'exécution et la sortie REASON disent quelle partie de l'expression n'a rien trouvé.
+
+Tout est calculé sur cette machine.</translation>
+        </message>
+        <message>
+            <source>Raster layer</source>
+            <translation>Couche raster</translation>
+        </message>
+        <message>
+            <source>Expression (what to find)</source>
+            <translation>Expression (quoi trouver)</translation>
+        </message>
+        <message>
+            <source>Journal, to continue a large search that was cancelled</source>
+            <translation>Journal, pour continuer une grande recherche annulée</translation>
+        </message>
+        <message>
+            <source>Boxes</source>
+            <translation>Boîtes</translation>
+        </message>
+        <message>
+            <source>Oriented boxes</source>
+            <translation>Boîtes orientées</translation>
+        </message>
+        <message>
+            <source>Masks</source>
+            <translation>Masques</translation>
+        </message>
+        <message>
+            <source>How the expression was read</source>
+            <translation>Comment l'expression a été lue</translation>
+        </message>
+        <message>
+            <source>Why nothing was found</source>
+            <translation>Pourquoi rien n'a été trouvé</translation>
+        </message>
+        <message>
+            <source>Choose at least one output: boxes, oriented boxes or masks.</source>
+            <translation>Choisissez au moins une sortie : boîtes, boîtes orientées ou masques.</translation>
+        </message>
+        <message>
+            <source>Reading the layer</source>
+            <translation>Lecture de la couche</translation>
+        </message>
+        <message>
+            <source>{n} objects found</source>
+            <translation>{n} objets trouvés</translation>
+        </message>
+        <message>
+            <source>Measuring regions</source>
+            <translation>Mesure des régions</translation>
+        </message>
+        <message>
+            <source>Looking for candidates</source>
+            <translation>Recherche de candidats</translation>
+        </message>
+        <message>
+            <source>Checking relations</source>
+            <translation>Vérification des relations</translation>
+        </message>
+        <message>
+            <source>{path} cannot be opened as a result.</source>
+            <translation>{path} ne peut pas être ouvert comme résultat.</translation>
+        </message>
+        <message>
+            <source>An object could not be written: {why}</source>
+            <translation>Un objet n'a pas pu être écrit : {why}</translation>
+        </message>
+    </context>
+    <context>
+        <name>RSGroundProvider</name>
+        <message>
+            <source>RSGround: things in imagery from a sentence</source>
+            <translation>RSGround : des choses dans l'imagerie, à partir d'une phrase</translation>
         </message>
     </context>
 </TS>
