@@ -4,28 +4,21 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from pathlib import Path
 from typing import Callable, Optional
 
 from qgis.core import QgsApplication, QgsProject
 from qgis.gui import QgsDockWidget, QgsMapCanvas
 from qgis.PyQt.QtCore import QSize, Qt, pyqtSignal
 from qgis.PyQt.QtGui import QKeyEvent
-from qgis.PyQt.QtWidgets import QHBoxLayout, QMessageBox, QToolButton, QVBoxLayout, QWidget
+from qgis.PyQt.QtWidgets import QHBoxLayout, QToolButton, QVBoxLayout, QWidget
 
-from ..core import batch_layers
-from ..core.background_tasks import ConnectTask, as_rsground_error
-from ..core.batch_job import BatchJob
-from ..core.errors import EnvironmentMissing, RSGroundError, ServerRefused
+from ..core.background_tasks import ConnectTask
+from ..core.errors import EnvironmentMissing, RSGroundError
 from ..core.grounding_task import GroundingTask, Outcome, Query
 from ..core.raster_tile import TileRequest
-from ..core.result_file import results_folder
 from ..core.settings import Settings
 from ..core.shared_server import SharedServer
-from ..protocol import MAX_EXPRESSION_CHARS, BatchResult, GroundingRequest
-from .area_tools import WHOLE
-from .batch_row import BatchRow
-from .batch_search import BatchSearch
+from ..protocol import GroundingRequest
 from .drawn_results import DrawnResults
 from .history import Entry, History
 from .messages import ERROR, INFO, WARNING, MessageArea
@@ -33,6 +26,7 @@ from .progress_row import ProgressRow
 from .query_form import QueryForm
 from .results_pane import ResultsPane
 from .setup_card import SetupCard
+from .whole_layer import WholeLayer
 
 
 class RSGroundDock(QgsDockWidget):
@@ -47,9 +41,6 @@ class RSGroundDock(QgsDockWidget):
     Signals:
         query_finished: the Outcome (of a whole layer, the BatchResult), or the RSGroundError, or None when
             cancelled; after everything is drawn.
-
-    Attributes:
-        ask_yes: puts a question to the user, and says whether it was answered with yes.
     """
 
     query_finished = pyqtSignal(object)
@@ -81,19 +72,23 @@ class RSGroundDock(QgsDockWidget):
         self.setup = SetupCard()
         self.results = ResultsPane(self._settings.min_score)
         self.drawn = DrawnResults(canvas, open_attributes)
-        self.batch_row = BatchRow()
-        self.batch = BatchSearch(canvas, self.batch_row, self)
-        self.ask_yes: Callable[[str], bool] = self._ask_yes
+        self.whole = WholeLayer(
+            canvas,
+            form=self.form,
+            results=self.results,
+            drawn=self.drawn,
+            message=self.message,
+            history=self._history,
+            server=server,
+            parent=self,
+        )
         self._lay_out(open_options)
 
         self.form.run_requested.connect(self.run)
         self.form.cancel_requested.connect(self.cancel)
         self.form.changed.connect(self._remember_choices)
-        self.form.changed.connect(self._estimate)
-        self.batch.estimated.connect(self.form.area.show_estimate)
-        self.batch.running_changed.connect(self.form.set_blocked)
-        self.batch.noted.connect(lambda text: self.message.show_message(INFO, text))
-        self.batch.ended.connect(self._batch_ended)
+        self.whole.failed.connect(self._show_error)
+        self.whole.finished.connect(self.query_finished)
         self.form.expression.rerun_requested.connect(self.run_again)
         self.setup.ready.connect(self.connect_to_server)
         self.setup.failed.connect(self._show_error)
@@ -121,8 +116,8 @@ class RSGroundDock(QgsDockWidget):
         if why_not:
             self.message.show_message(WARNING, why_not)
             return
-        if self.form.area.kind == WHOLE:
-            self._run_whole()
+        if self.whole.is_asked:
+            self.whole.start()
             return
         try:
             query = self._query()
@@ -157,7 +152,7 @@ class RSGroundDock(QgsDockWidget):
 
     def cancel(self) -> None:
         """Stops the running query, or pauses the search of a whole layer; nothing happens when there is none."""
-        self.batch.pause()
+        self.whole.search.pause()
         if self._task is not None and not self._task.isCanceled():
             self.form.set_cancelling()
             self._task.cancel()
@@ -172,7 +167,7 @@ class RSGroundDock(QgsDockWidget):
 
     @property
     def is_running(self) -> bool:
-        return self._task is not None or self.batch.is_running
+        return self._task is not None or self.whole.search.is_running
 
     # -- the server --------------------------------------------------------------------------------
 
@@ -211,7 +206,7 @@ class RSGroundDock(QgsDockWidget):
         for task in (self._task, self._connecting):
             if task is not None:
                 task.cancel()
-        self.batch.dispose()
+        self.whole.search.dispose()
         self.setup.cancel()
         self.progress.stop()
         self.form.area.dispose()
@@ -219,20 +214,9 @@ class RSGroundDock(QgsDockWidget):
 
     # -- inside ------------------------------------------------------------------------------------
 
-    def _expression(self) -> str:
-        """What is typed. Raises RSGroundError when it is too long for the wire."""
-        expression = self.form.expression.text().strip()
-        if len(expression) > MAX_EXPRESSION_CHARS:
-            raise RSGroundError(
-                self.tr("The expression has {n} characters, and may have {most}. Say it in fewer words.").format(
-                    n=len(expression), most=MAX_EXPRESSION_CHARS
-                )
-            )
-        return expression
-
     def _query(self) -> Query:
         """The query of the form. Raises TileError, RSGroundError."""
-        expression = self._expression()
+        expression = self.form.checked_expression()
         request = GroundingRequest(expression, engine=self.form.engine.engine, outputs=self.form.output_kinds)
         tile = TileRequest.from_canvas(
             self.form.layer,
@@ -244,79 +228,6 @@ class RSGroundDock(QgsDockWidget):
         return Query(
             request, tile, self.drawn.geopackage(expression, asked_at, self._settings.results_folder), asked_at
         )
-
-    # -- a whole layer -----------------------------------------------------------------------------
-
-    def _run_whole(self) -> None:
-        try:
-            job, source = self._whole_job(), self._server.source()
-            Path(job.request.output).parent.mkdir(parents=True, exist_ok=True)
-        except (RSGroundError, OSError) as error:
-            error = as_rsground_error(error)
-            self._show_error(error)
-            self.query_finished.emit(error)
-            return
-        self._project_was_closed = False
-        self.batch.start(job, source)
-
-    def _whole_job(self) -> BatchJob:
-        """The search of the form. Raises TileError, RSGroundError."""
-        layer = self.form.layer
-        job = BatchJob.of(
-            [layer],
-            [self._expression() or "object"],
-            Path("whole.gpkg"),
-            area=self.form.area.polygons(),
-            engine=self.form.engine.engine,
-            outputs=self.form.output_kinds,
-        )
-        folder = results_folder(QgsProject.instance().absoluteFilePath(), self._settings.results_folder)
-        return job.in_folder(folder, layer.name())
-
-    def _estimate(self) -> None:
-        is_asked = self.form.area.kind == WHOLE and self.form.layer is not None and bool(self.form.output_kinds)
-        if is_asked and not self.is_running:
-            self.batch.ask_estimate(self._whole_job, self._server.source)
-
-    def _batch_ended(self, end: object) -> None:
-        if isinstance(end, ServerRefused) and end.code == "journal_mismatch":
-            question = str(end) + "\n\n" + self.tr("Start anew? What that file holds is replaced.")
-            if self.ask_yes(question):
-                self.batch.start(self._whole_job().restarted(), self._server.source())
-                return
-        if isinstance(end, BatchResult):
-            self._show_batch(end)
-        elif isinstance(end, RSGroundError):
-            self._show_error(end)
-        else:
-            self.message.show_message(
-                INFO, self.tr("Stopped. What was searched is kept: ask the same again to continue.")
-            )
-        self.query_finished.emit(end)
-
-    def _show_batch(self, end: BatchResult) -> None:
-        engine = self.form.engine.engine
-        try:
-            written = batch_layers.written_result(end)
-            result = batch_layers.best_objects(written, end, engine)
-            self._history.add(
-                Entry(result.expression, engine, self.form.output_kinds, sum(finding.count for finding in end.findings))
-            )
-            self.form.expression.refresh()
-            self.results.show_result(result, end.seconds)
-            if self._project_was_closed or not written.layers:
-                texts = [result.empty_reason.message] if result.empty_reason is not None else []
-            else:
-                self.drawn.draw_written(written, self.results.min_score)
-                texts = []
-        except RSGroundError as error:
-            self._show_error(error)
-            return
-        texts += [*result.notes, self.tr("The result is kept in {path}").format(path=end.output)]
-        self.message.show_message(INFO if written.layers else WARNING, "\n".join(texts))
-
-    def _ask_yes(self, question: str) -> bool:
-        return QMessageBox.question(self, "RSGround", question) == QMessageBox.StandardButton.Yes
 
     def _opened(self) -> None:
         self.form.expression.setFocus()
@@ -425,7 +336,7 @@ class RSGroundDock(QgsDockWidget):
     def _project_closed(self) -> None:
         self._project_was_closed = True
         self.drawn.forget()
-        self.batch.forget_layers()
+        self.whole.project_closed()
         if self._task is None:
             self.results.show_result(None)
             self.message.clear()
@@ -445,7 +356,7 @@ class RSGroundDock(QgsDockWidget):
         action.addWidget(self.form.run_button)
         layout.addWidget(self.form)
         layout.addLayout(action)
-        layout.addWidget(self.batch_row)
+        layout.addWidget(self.whole.row)
         layout.addWidget(self.setup)
         layout.addWidget(self.message)
         layout.addWidget(self.results, 1)

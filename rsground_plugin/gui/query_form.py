@@ -18,8 +18,9 @@ from qgis.PyQt.QtWidgets import (
     QWidget,
 )
 
+from ..core.errors import RSGroundError
 from ..core.settings import Settings
-from ..protocol import OUTPUT_KINDS
+from ..protocol import MAX_EXPRESSION_CHARS, OUTPUT_KINDS
 from .area_tools import AreaChooser
 from .engine_chooser import EngineChooser
 from .history import ExpressionLine, History
@@ -106,6 +107,17 @@ class QueryForm(QWidget):
     def output_kinds(self) -> Tuple[str, ...]:
         """The kinds ticked, in the wire's order."""
         return tuple(kind for kind, box in self.outputs.items() if box.isChecked())
+
+    def checked_expression(self) -> str:
+        """What is typed. Raises RSGroundError when it is too long for the wire."""
+        expression = self.expression.text().strip()
+        if len(expression) > MAX_EXPRESSION_CHARS:
+            raise RSGroundError(
+                self.tr("The expression has {n} characters, and may have {most}. Say it in fewer words.").format(
+                    n=len(expression), most=MAX_EXPRESSION_CHARS
+                )
+            )
+        return expression
 
     def why_not(self) -> str:
         """Why the query cannot run yet, "" when it can."""

@@ -336,6 +336,10 @@
             <source>Stopping</source>
             <translation>Wird beendet</translation>
         </message>
+        <message>
+            <source>The expression has {n} characters, and may have {most}. Say it in fewer words.</source>
+            <translation>Der Ausdruck hat {n} Zeichen, erlaubt sind {most}. Bitte kürzer fassen.</translation>
+        </message>
     </context>
     <context>
         <name>RSGroundDock</name>
@@ -350,10 +354,6 @@
         <message>
             <source>RSGround: starting its server</source>
             <translation>RSGround: Server wird gestartet</translation>
-        </message>
-        <message>
-            <source>The expression has {n} characters, and may have {most}. Say it in fewer words.</source>
-            <translation>Der Ausdruck hat {n} Zeichen, erlaubt sind {most}. Bitte kürzer fassen.</translation>
         </message>
         <message>
             <source>Stopped. Nothing was drawn.</source>
@@ -382,14 +382,6 @@
         <message>
             <source>RSGround's options</source>
             <translation>Optionen von RSGround</translation>
-        </message>
-        <message>
-            <source>Start anew? What that file holds is replaced.</source>
-            <translation>Neu beginnen? Der Inhalt der Datei wird ersetzt.</translation>
-        </message>
-        <message>
-            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
-            <translation>Beendet. Das Durchsuchte bleibt: dasselbe noch einmal fragen, um fortzusetzen.</translation>
         </message>
     </context>
     <context>
@@ -1102,6 +1094,21 @@ Alles wird auf diesem Rechner berechnet.</translation>
         <message>
             <source>RSGround: things in imagery from a sentence</source>
             <translation>RSGround: Dinge in Bildern, aus einem Satz</translation>
+        </message>
+    </context>
+    <context>
+        <name>WholeLayer</name>
+        <message>
+            <source>The result is kept in {path}</source>
+            <translation>Das Ergebnis liegt in {path}</translation>
+        </message>
+        <message>
+            <source>Start anew? What that file holds is replaced.</source>
+            <translation>Neu beginnen? Der Inhalt der Datei wird ersetzt.</translation>
+        </message>
+        <message>
+            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
+            <translation>Beendet. Das Durchsuchte bleibt: dasselbe noch einmal fragen, um fortzusetzen.</translation>
         </message>
     </context>
 </TS>

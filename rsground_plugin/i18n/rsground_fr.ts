@@ -336,6 +336,10 @@
             <source>Stopping</source>
             <translation>Arrêt</translation>
         </message>
+        <message>
+            <source>The expression has {n} characters, and may have {most}. Say it in fewer words.</source>
+            <translation>L’expression a {n} caractères, au plus {most} sont permis. Dites-le en moins de mots.</translation>
+        </message>
     </context>
     <context>
         <name>RSGroundDock</name>
@@ -350,10 +354,6 @@
         <message>
             <source>RSGround: starting its server</source>
             <translation>RSGround : démarrage du serveur</translation>
-        </message>
-        <message>
-            <source>The expression has {n} characters, and may have {most}. Say it in fewer words.</source>
-            <translation>L’expression a {n} caractères, au plus {most} sont permis. Dites-le en moins de mots.</translation>
         </message>
         <message>
             <source>Stopped. Nothing was drawn.</source>
@@ -382,14 +382,6 @@
         <message>
             <source>RSGround's options</source>
             <translation>Options de RSGround</translation>
-        </message>
-        <message>
-            <source>Start anew? What that file holds is replaced.</source>
-            <translation>Recommencer ? Le contenu de ce fichier est remplacé.</translation>
-        </message>
-        <message>
-            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
-            <translation>Arrêtée. Ce qui a été fouillé est gardé : reposez la même question pour continuer.</translation>
         </message>
     </context>
     <context>
@@ -1102,6 +1094,21 @@ Tout est calculé sur cette machine.</translation>
         <message>
             <source>RSGround: things in imagery from a sentence</source>
             <translation>RSGround : des choses dans l'imagerie, à partir d'une phrase</translation>
+        </message>
+    </context>
+    <context>
+        <name>WholeLayer</name>
+        <message>
+            <source>The result is kept in {path}</source>
+            <translation>Le résultat est conservé dans {path}</translation>
+        </message>
+        <message>
+            <source>Start anew? What that file holds is replaced.</source>
+            <translation>Recommencer ? Le contenu de ce fichier est remplacé.</translation>
+        </message>
+        <message>
+            <source>Stopped. What was searched is kept: ask the same again to continue.</source>
+            <translation>Arrêtée. Ce qui a été fouillé est gardé : reposez la même question pour continuer.</translation>
         </message>
     </context>
 </TS>

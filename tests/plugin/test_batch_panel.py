@@ -64,17 +64,17 @@ def test_the_estimate_tells_tiles_and_time(window: PanelWindow, server: Scripted
 
 def test_tiles_fill_and_the_result_comes_into_list_and_map(window: PanelWindow, server: ScriptedServer) -> None:
     window.ask("white tanks")
-    assert spin_until(lambda: window.dock.batch.map.n_done >= 3, 10)
-    assert window.dock.batch.map.n_waiting == 16
+    assert spin_until(lambda: window.dock.whole.search.map.n_done >= 3, 10)
+    assert window.dock.whole.search.map.n_waiting == 16
     assert 0 < found_so_far().featureCount() <= 16
     assert window.dock.is_running
     assert not window.dock.form.run_button.isEnabled()
-    assert "of 16 tiles" in window.dock.batch_row.text()
+    assert "of 16 tiles" in window.dock.whole.row.text()
     end = window.answer()
     assert isinstance(end, BatchResult), end
-    assert not window.dock.batch_row.isVisible()
+    assert not window.dock.whole.row.isVisible()
     assert window.dock.form.run_button.isEnabled()
-    assert (window.dock.batch.map.n_done, window.dock.batch.map.n_waiting) == (0, 0)
+    assert (window.dock.whole.search.map.n_done, window.dock.whole.search.map.n_waiting) == (0, 0)
     assert set(layers()) == {"Boxes", "Oriented boxes", "Masks"}
     assert {layer.featureCount() for layer in layers().values()} == {16}
     assert {layer.source().split("|")[0] for layer in layers().values()} == {end.output}
@@ -88,11 +88,11 @@ def test_tiles_fill_and_the_result_comes_into_list_and_map(window: PanelWindow, 
 
 def test_paused_it_rests_and_resumed_it_goes_on(window: PanelWindow, server: ScriptedServer) -> None:
     batch = server.batch_script = ScriptedBatch(side=4, tile_s=0.08)
-    row = window.dock.batch_row
+    row = window.dock.whole.row
     window.ask("tanks")
-    assert spin_until(lambda: window.dock.batch.map.n_done >= 2, 10)
+    assert spin_until(lambda: window.dock.whole.search.map.n_done >= 2, 10)
     QTest.mouseClick(row.pause_button, Qt.MouseButton.LeftButton)
-    assert spin_until(lambda: window.dock.batch.is_paused, 5)
+    assert spin_until(lambda: window.dock.whole.search.is_paused, 5)
     assert spin_until(lambda: server.broken_off_at, 2), "the server was not told"
     assert not window.dock.is_running
     assert row.isVisible()
@@ -110,26 +110,26 @@ def test_paused_it_rests_and_resumed_it_goes_on(window: PanelWindow, server: Scr
 def test_a_query_of_the_visible_runs_while_a_search_is_paused(window: PanelWindow, server: ScriptedServer) -> None:
     server.batch_script = ScriptedBatch(side=4, tile_s=0.08)
     window.ask("tanks")
-    assert spin_until(lambda: window.dock.batch.map.n_done >= 1, 10)
+    assert spin_until(lambda: window.dock.whole.search.map.n_done >= 1, 10)
     QTest.keyClick(window.dock, Qt.Key.Key_Escape)
-    assert spin_until(lambda: window.dock.batch.is_paused, 5)
+    assert spin_until(lambda: window.dock.whole.search.is_paused, 5)
     window.dock.form.area.choose(VISIBLE)
     window.ask("one thing")
     assert len(window.answer().result.detections) == 1
-    assert window.dock.batch.is_paused
-    window.dock.batch.resume()
+    assert window.dock.whole.search.is_paused
+    window.dock.whole.search.resume()
     assert isinstance(window.answer(), BatchResult)
 
 
 def test_cancelled_its_traces_go_and_the_same_question_continues(window: PanelWindow, server: ScriptedServer) -> None:
     batch = server.batch_script = ScriptedBatch(side=4, tile_s=0.08)
     window.ask("tanks")
-    assert spin_until(lambda: window.dock.batch.map.n_done >= 2, 10)
-    QTest.mouseClick(window.dock.batch_row.cancel_button, Qt.MouseButton.LeftButton)
+    assert spin_until(lambda: window.dock.whole.search.map.n_done >= 2, 10)
+    QTest.mouseClick(window.dock.whole.row.cancel_button, Qt.MouseButton.LeftButton)
     assert window.answer(5) is None
     assert not layers()
-    assert window.dock.batch.map.n_waiting == 0
-    assert not window.dock.batch_row.isVisible()
+    assert window.dock.whole.search.map.n_waiting == 0
+    assert not window.dock.whole.row.isVisible()
     assert "continue" in window.dock.message.text()
     assert spin_until(lambda: server.broken_off_at, 2), "the server was not told"
     rested = len(batch.done)
@@ -144,7 +144,7 @@ def test_the_journal_of_another_raster_is_replaced_only_when_asked(
 ) -> None:
     server.batch_script.expressions = ("something else",)
     questions: list[str] = []
-    window.dock.ask_yes = lambda question: questions.append(question) or is_yes
+    window.dock.whole.ask_yes = lambda question: questions.append(question) or is_yes
     window.ask("tanks")
     end = window.answer()
     assert len(questions) == 1
@@ -172,7 +172,7 @@ def test_polygons_limit_the_search(window: PanelWindow, server: ScriptedServer) 
 def test_a_project_closed_in_mid_search_ends_in_a_message(window: PanelWindow, server: ScriptedServer) -> None:
     server.batch_script = ScriptedBatch(side=3, tile_s=0.08)
     window.ask("tanks")
-    assert spin_until(lambda: window.dock.batch.map.n_done >= 1, 10)
+    assert spin_until(lambda: window.dock.whole.search.map.n_done >= 1, 10)
     QgsProject.instance().clear()
     end = window.answer()
     assert isinstance(end, BatchResult)
