@@ -83,6 +83,7 @@ class QgisProcess:
             RSGROUND_PYTHON=str(INTERPRETER),
             HOME=str(folder),
         )
+        self._profile = folder / "profile"
         enabled = self("plugins", "enable", "rsground_plugin", timeout_s=60)
         assert enabled.returncode == 0, enabled.stdout + enabled.stderr
 
@@ -96,9 +97,19 @@ class QgisProcess:
             check=False,
         )
 
+    def use_server(self, port: int, token: str) -> None:
+        """Lets the plugin ask a server that runs already, as the options do."""
+        (ini,) = self._profile.rglob("QGIS3.ini")
+        ini.write_text(ini.read_text() + f"\n[rsground]\nserver_url=http://127.0.0.1:{port}\n")
+        self.environment["RSGROUND_TOKEN"] = token
+
     def run(self, algorithm: str, **inputs: Any) -> dict[str, Any]:
-        """The outputs of an algorithm; fails with what it said when it does not succeed."""
-        pairs = [f"{name}={value}" for name, value in inputs.items()]
+        """The outputs of an algorithm; fails with what it said when it does not succeed.
+
+        A list is given as its parameter repeated.
+        """
+        lists = {name: value if isinstance(value, list) else [value] for name, value in inputs.items()}
+        pairs = [f"{name}={one}" for name, values in lists.items() for one in values]
         done = self("--json", "run", algorithm, "--", *pairs)
         assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
         return json.loads(done.stdout[done.stdout.index("{") :])["results"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,18 @@ from typing import Any
 import pytest
 import web_imagery
 from panel_window import application, spin_until, use_settings_in
-from processing_town import EPSG, INTERPRETER, ORIGIN, QGIS_PROCESS, Log, QgisProcess, red_roof_centres, write_town
+from processing_town import (
+    EPSG,
+    INTERPRETER,
+    ORIGIN,
+    QGIS_PROCESS,
+    ROOF_COLS,
+    ROOF_ROWS,
+    Log,
+    QgisProcess,
+    red_roof_centres,
+    write_town,
+)
 from qgis.analysis import QgsNativeAlgorithms
 from qgis.core import (
     QgsApplication,
@@ -122,6 +134,11 @@ def test_ground_by_qgis_process(qgis_process: QgisProcess, town: Path, tmp_path:
         assert {"id", "expression", "score", "label", "area_m2", "engine"} <= set(layer.fields().names())
     ids = [{feature["id"] for feature in layer.getFeatures()} for layer in layers.values()]
     assert ids[0] == ids[1] == ids[2]
+    coco = tmp_path / "roofs.json"
+    assert qgis_process.run("rsground:coco", INPUT=files["MASKS"], RASTER=town, OUTPUT=coco)["COUNT"] == 4
+    document = json.loads(coco.read_text())
+    assert [c["name"] for c in document["categories"]] == ["roof"]
+    assert all(0.95 < a["area"] / (ROOF_ROWS * ROOF_COLS) < 1.05 for a in document["annotations"])
     assert len(ids[0]) == 4
 
 

@@ -10,7 +10,7 @@ import pytest
 import rasters
 import web_imagery
 from panel_window import application, spin_until, use_settings_in
-from processing_town import EPSG, Log, write_town
+from processing_town import EPSG, QGIS_PROCESS, Log, QgisProcess, write_town
 from qgis.core import (
     QgsApplication,
     QgsFeature,
@@ -203,3 +203,16 @@ def test_ground_searches_what_is_larger_than_a_tile_in_tiles(
     layer = context.takeResultLayer(outputs["MASKS"])
     assert layer.featureCount() == 9
     assert {feature["id"] for feature in layer.getFeatures()} == {f"0-{i}" for i in range(9)}
+
+
+@pytest.mark.skipif(not QGIS_PROCESS, reason="qgis_process is not installed")
+def test_batch_by_qgis_process(server: ScriptedServer, town: Path, tmp_path: Path) -> None:
+    other = rasters.make("utm", tmp_path / "other.tif")
+    qgis_process = QgisProcess(tmp_path / "qgis_process")
+    qgis_process.use_server(server.port, server.token)
+    output = tmp_path / "found.gpkg"
+    outputs = qgis_process.run("rsground:batch", INPUT=[town, other], EXPRESSIONS="blue roofs;tanks", OUTPUT=output)
+    assert outputs == {"COUNT": 36, "OUTPUT": str(output)}
+    (request,) = server.batch_requests
+    assert request.rasters == (str(town), str(other))
+    assert request.expressions == ("blue roofs", "tanks")
