@@ -212,6 +212,7 @@ def test_nothing_found_is_empty_layers_and_the_reason(provider: RSGroundProvider
     assert "score" in outputs["BOXES"].fields().names()
 
 
+@needs_server
 def test_a_wrong_engine_is_told_in_the_servers_words(provider: RSGroundProvider, town: Path) -> None:
     log = Log()
     algorithm = QgsApplication.processingRegistry().createAlgorithmById("rsground:ground")
