@@ -1,0 +1,115 @@
+"""ProVG's compact network: how fast it answers in onnxruntime, and whether it can learn a handful of samples by heart.
+
+python benchmarks/provg.py speed [provg.onnx]     without a file: an untrained network, exported for it
+python benchmarks/provg.py overfit [--minutes 2]  needs torch; figures before and after, on the same samples
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import tempfile
+import time
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+SENTENCE = "the white storage tank left of the road near the river"
+
+
+def speed(path: Path | None, threads: int) -> None:
+    """Load time, milliseconds a query at the network's own size, and memory of this process."""
+    if path is None:
+        path = untrained(Path(tempfile.mkdtemp()))
+    before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    start = time.perf_counter()
+    from inference_server.models.provg.engine import ProVGEngine
+
+    engine = ProVGEngine(path, threads=threads)
+    loaded_s = time.perf_counter() - start
+    side = engine.network.config.image_size
+    rgb = np.random.default_rng(0).integers(0, 255, (3, side, side)).astype(np.uint8)
+    engine.answer(rgb, SENTENCE, gsd_m=0.3)
+    times = []
+    for _ in range(10):
+        start = time.perf_counter()
+        engine.answer(rgb, SENTENCE, gsd_m=0.3)
+        times.append(time.perf_counter() - start)
+    after_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"file {path.stat().st_size / 1e6:.1f} MB; load {loaded_s:.2f} s (limit 1)")
+    print(
+        f"a query at {side} x {side}, {threads} threads: median {1000 * np.median(times):.0f} ms, best"
+        f" {1000 * min(times):.0f} ms (limit 300)"
+    )
+    print(f"memory at most {after_mb:.0f} MB, of which before loading {before_mb:.0f} MB (limit 500)")
+
+
+def untrained(folder: Path) -> Path:
+    """The compact network with random weights, as a file; made in another process, so that torch is not measured."""
+    import subprocess
+    import sys
+
+    path = folder / "provg.onnx"
+    program = (
+        "import sys; from pathlib import Path;"
+        "from inference_server.models.provg.config import COMPACT;"
+        "from inference_server.models.provg.export import export;"
+        "from inference_server.models.provg.model import ProVG;"
+        "from inference_server.models.provg.tokenizer import build_vocabulary;"
+        "words = tuple(build_vocabulary([sys.argv[2]], COMPACT.vocabulary_size));"
+        "export(ProVG(COMPACT), Path(sys.argv[1]), vocabulary=words)"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(path), SENTENCE], check=True)
+    return path
+
+
+def overfit(minutes: float, samples: int, side: int) -> None:
+    """Trains on a few samples of generated scenes until the time is over; the score on them before and after."""
+    from inference_server.models.provg.config import COMPACT
+    from inference_server.models.provg.tokenizer import SubwordTokenizer, build_vocabulary
+    from inference_server.training.provg import Recipe, Training
+    from inference_server.training.provg_data import Samples, Source, collate
+
+    config = replace(COMPACT, image_size=side)
+    folder = Path(tempfile.mkdtemp())
+    source = Source(3, folder, is_held_out=True)
+    drawn = [Samples(source, config, seed=2, first=0, count=4 * samples)[i] for i in range(4 * samples)]
+    drawn = [s for s in drawn if s.query.on.sum() > 200][: samples - 1] + [s for s in drawn if not s.query.on.any()][:1]
+    tokenizer = SubwordTokenizer(build_vocabulary([s.query.text for s in drawn], config.vocabulary_size))
+    recipe = Recipe(config, steps=100_000, batch=len(drawn), rate=2e-3, warm_up=20, validation=samples, workers=0)
+    training = Training(recipe, folder, tokenizer, source, source)
+    training._loader = lambda _: [collate(drawn, tokenizer, config.max_tokens)]  # type: ignore[method-assign]
+    inputs, target, _ = collate(drawn, tokenizer, config.max_tokens)
+    print(f"{len(drawn)} samples of {side} x {side}: " + "; ".join(f"{s.query.text} ({s.query.kind})" for s in drawn))
+    print(f"before: {training.validate()}", flush=True)
+    start, first = time.perf_counter(), 0.0
+    while time.perf_counter() - start < 60 * minutes:
+        losses = training.learn(inputs, target)
+        first = first or losses["total"]
+    print(f"after {training.step} steps, {time.perf_counter() - start:.0f} s: {training.validate()}")
+    print(f"loss {first:.3f} -> {losses['total']:.3f}")
+
+
+def main() -> None:
+    """Runs one of the two."""
+    warnings.simplefilter("ignore")
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    commands = parser.add_subparsers(required=True, dest="command")
+    one = commands.add_parser("speed")
+    one.add_argument("path", type=Path, nargs="?")
+    one.add_argument("--threads", type=int, default=2)
+    two = commands.add_parser("overfit")
+    two.add_argument("--minutes", type=float, default=2.0)
+    two.add_argument("--samples", type=int, default=6)
+    two.add_argument("--side", type=int, default=128)
+    options = parser.parse_args()
+    if options.command == "speed":
+        speed(options.path, options.threads)
+    else:
+        overfit(options.minutes, options.samples, options.side)
+
+
+if __name__ == "__main__":
+    main()
