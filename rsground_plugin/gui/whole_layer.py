@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Callable, Optional
 
-from qgis.core import QgsProject
+from qgis.core import QgsProject, QgsRasterLayer
 from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, pyqtSignal
 from qgis.PyQt.QtWidgets import QMessageBox, QWidget
@@ -13,7 +13,8 @@ from qgis.PyQt.QtWidgets import QMessageBox, QWidget
 from ..core import batch_layers
 from ..core.background_tasks import as_rsground_error
 from ..core.batch_job import BatchJob
-from ..core.errors import RSGroundError, ServerRefused
+from ..core.errors import LayerGone, RSGroundError, ServerRefused
+from ..core.raster_tile import TileArea, TileRequest
 from ..core.result_file import results_folder
 from ..core.settings import Settings
 from ..core.shared_server import SharedServer
@@ -59,7 +60,7 @@ class WholeLayer(QObject):
         super().__init__(parent)
         self._form, self._results, self._drawn = form, results, drawn
         self._message, self._history, self._server = message, history, server
-        self._window = parent
+        self._canvas, self._window = canvas, parent
         self._job: Optional[BatchJob] = None
         self._project_was_closed = False
         self.row = BatchRow()
@@ -70,6 +71,7 @@ class WholeLayer(QObject):
         self.search.noted.connect(lambda text: message.show_message(INFO, text))
         self.search.ended.connect(self._ended)
         form.changed.connect(self._estimate)
+        canvas.scaleChanged.connect(self._zoomed)
 
     @property
     def is_asked(self) -> bool:
@@ -96,16 +98,31 @@ class WholeLayer(QObject):
     def _form_job(self) -> BatchJob:
         """The search of the form. Raises TileError, RSGroundError."""
         layer = self._form.layer
+        if layer is None:  # removed since the estimate was asked for
+            raise LayerGone(self._form.why_not())
         job = BatchJob.of(
             [layer],
             [self._form.checked_expression() or "object"],  # tiles can be counted before anything is typed
             Path("whole.gpkg"),
             area=self._form.area.polygons(),
+            gsd_m=self._gsd_m(layer),
             engine=self._form.engine.engine,
             outputs=self._form.output_kinds,
         )
         folder = results_folder(QgsProject.instance().absoluteFilePath(), Settings.load().results_folder)
         return job.in_folder(folder, layer.name())
+
+    def _gsd_m(self, layer: QgsRasterLayer) -> float:
+        """The screen's for a web layer, whose own would be its deepest zoom level; 0, the layer's, for others."""
+        provider, settings = layer.dataProvider(), self._canvas.mapSettings()
+        if provider is None or provider.xSize() > 0:
+            return 0.0
+        return TileRequest.from_canvas(layer, TileArea.visible(settings), settings).gsd_m or 0.0
+
+    def _zoomed(self) -> None:
+        layer = self._form.layer
+        if layer is not None and layer.dataProvider() is not None and layer.dataProvider().xSize() <= 0:
+            self._estimate()
 
     def _estimate(self) -> None:
         if self.is_asked and self._form.layer is not None and self._form.output_kinds and not self.search.is_running:

@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import web_imagery
+from osgeo import gdal
 from panel_window import ORIGIN, PanelWindow, application, spin_until, use_settings_in, write_raster
-from qgis.core import QgsFeature, QgsGeometry, QgsProject, QgsVectorLayer
+from qgis.core import QgsFeature, QgsGeometry, QgsProject, QgsRectangle, QgsVectorLayer
 from qgis.PyQt.QtCore import Qt
 from qgis.PyQt.QtTest import QTest
 from scripted_batch import ScriptedBatch
@@ -198,3 +200,32 @@ def test_the_time_left_follows_the_pace() -> None:
 )
 def test_durations_are_as_exact_as_estimates(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_web_map_is_searched_within_polygons_at_the_screens_resolution(
+    window: PanelWindow, server: ScriptedServer
+) -> None:
+    web_map = web_imagery.WebMap()
+    try:
+        layer = web_map.xyz_layer()
+        QgsProject.instance().addMapLayer(layer)
+        areas = QgsVectorLayer("Polygon?crs=EPSG:3857", "areas", "memory")
+        x, y = web_imagery.MARKER
+        feature = QgsFeature()
+        feature.setGeometry(QgsGeometry.fromRect(QgsRectangle(x - 100, y - 60, x + 100, y + 60)))
+        areas.dataProvider().addFeatures([feature])
+        QgsProject.instance().addMapLayer(areas)
+        window.canvas.setDestinationCrs(layer.crs())
+        window.canvas.setExtent(QgsRectangle(x - 300, y - 300, x + 300, y + 300))
+        per_pixel = window.canvas.mapSettings().mapUnitsPerPixel()
+        window.dock.form.layers.setLayer(layer)
+        window.dock.form.area.within.setLayer(areas)
+        assert spin_until(lambda: "tiles of the web service" in window.dock.form.area.estimate.text(), 5)
+        assert not web_map.paths
+        window.ask("tanks")
+        assert isinstance(window.answer(), BatchResult), window.dock.message.text()
+    finally:
+        web_map.close()
+    copy = gdal.Open(server.batch_requests[-1].rasters[0])
+    assert 0.5 < copy.GetGeoTransform()[1] / per_pixel < 2
+    assert copy.RasterXSize * copy.GetGeoTransform()[1] == pytest.approx(200, rel=0.05)
