@@ -7,9 +7,11 @@ the same shares of the steps, after a short warm-up that networks from scratch n
 from __future__ import annotations
 
 import importlib.util
-import logging
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,8 +30,6 @@ from inference_server.training.provg_losses import LossWeights, Target, objectiv
 from inference_server.training.provg_pictures import real_pictures, write
 from inference_server.training.provg_validation import Score, score_of
 from inference_server.training.provg_words import corpus
-
-log = logging.getLogger(__name__)
 
 #: After these shares of the steps the rate falls to a tenth, and to a tenth of that.
 MILESTONES = (5 / 7, 6 / 7)
@@ -100,6 +100,7 @@ class Training:
         self.is_mixed = recipe.amp and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed)
         self.step, self.best, self.since_best = 0, -1.0, 0
+        self.is_stopping = False
 
     @property
     def vocabulary(self) -> tuple[str, ...]:
@@ -179,7 +180,11 @@ class Training:
         return score_of(outputs)
 
     def run(self, report: Report) -> Score:
-        """Trains to the end or until it no longer gets better; the best network's score."""
+        """Trains to the end or until it no longer gets better; the last score.
+
+        Raises:
+            KeyboardInterrupt: ``is_stopping`` was set; the state is written, between two steps.
+        """
         board = _board(self.folder)
         started, first = time.monotonic(), self.step
         score = Score()
@@ -202,6 +207,10 @@ class Training:
                 if self.since_best >= self.recipe.patience:
                     report(f"no better score in {self.since_best} validations: stopped")
                     break
+            if self.is_stopping:
+                self.save()
+                report(f"stopped at step {self.step}; go on with --resume")
+                raise KeyboardInterrupt
         return score
 
     def _judge(self, score: Score) -> None:
@@ -294,13 +303,25 @@ def train(recipe: Recipe, folder: Path, *, data: Path | None, cache: Path | None
     if resume:
         training.resume(state)
         report(f"going on from step {training.step}")
-    try:
+    with _stopped_between_steps(training):
         training.run(report)
-    except KeyboardInterrupt:
-        training.save()
-        report(f"stopped at step {training.step}; go on with --resume")
-        raise
     return exported(folder, report)
+
+
+@contextmanager
+def _stopped_between_steps(training: Training) -> Iterator[None]:
+    """Ctrl-C and SIGTERM let the step under way end, so that the state is whole; only in the main thread."""
+    numbers = (signal.SIGINT, signal.SIGTERM) if threading.current_thread() is threading.main_thread() else ()
+
+    def stop(*_: object) -> None:
+        training.is_stopping = True
+
+    before = {number: signal.signal(number, stop) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def exported(folder: Path, report: Report) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -106,7 +106,7 @@ def sample_of(picture: Picture, query: Query, config: ProVGConfig, *, gsd_m: flo
     if 0 < int(on.sum()) < LEAST_PX or (query.on.any() and not on.any()):
         on, unknown = np.zeros_like(on), unknown | ndimage.binary_dilation(on, iterations=2)
     image = planes_of(picture.rgb, config, gsd_m=gsd_m)
-    return Sample(image, Query(query.text, query.kind, on, unknown & ~on, query.is_boxed))
+    return Sample(image, Query(query.text, query.kind, on, unknown & ~on, query.is_boxed, query.noun))
 
 
 def _nearest(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
@@ -157,7 +157,9 @@ def augmented(picture: Picture, query: Query, rng: np.random.Generator) -> tuple
         turns = int(rng.integers(4))
         layers = [np.rot90(a, turns, axes=(-2, -1)) for a in layers]
     rgb, on, unknown = (np.ascontiguousarray(a) for a in layers)
-    return Picture(recolored(rgb, rng), picture.gsd_m, ()), Query(text, query.kind, on[0], unknown[0], query.is_boxed)
+    return Picture(recolored(rgb, rng), picture.gsd_m, ()), Query(
+        text, query.kind, on[0], unknown[0], query.is_boxed, query.noun
+    )
 
 
 def _cropped(layers: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[Any]]:
@@ -185,7 +187,7 @@ def recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
 
 def pasted(picture: Picture, query: Query, donor: Picture, rng: np.random.Generator) -> tuple[Picture, Query]:
     """The picture with one thing from the donor that the same words name; unchanged where it has none."""
-    same = [q for q in donor.queries if q.kind == "class" and q.text == query.text and q.on.any()]
+    same = [q for q in donor.queries if q.noun and q.noun == query.noun and q.on.any()]
     if not same:
         return picture, query
     parts, count = ndimage.label(same[0].on)
@@ -207,4 +209,4 @@ def pasted(picture: Picture, query: Query, donor: Picture, rng: np.random.Genera
     rgb[:, at[0], at[1]] = rgb[:, at[0], at[1]] * (1 - alpha) + thing * alpha
     on[at] |= alpha[0] > 0.5
     unknown[at] &= alpha[0] <= 0.5
-    return Picture(rgb, picture.gsd_m, picture.queries), Query(query.text, query.kind, on, unknown, query.is_boxed)
+    return Picture(rgb, picture.gsd_m, picture.queries), replace(query, on=on, unknown=unknown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -46,6 +46,7 @@ class Query:
         on: (row, col) bool, what it names.
         unknown: (row, col) bool, what it may name.
         is_boxed: whether the rectangle around ``on`` is what a box should be.
+        noun: class and colour of a "class" query, "car/red", whatever its words.
     """
 
     text: str
@@ -53,6 +54,7 @@ class Query:
     on: Pixels
     unknown: Pixels
     is_boxed: bool = True
+    noun: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +95,8 @@ def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = C
         word = noun_word(noun.category, rng, many=bool(rng.random() < 0.5))
         text = f"all {phrase(noun, word, rng)}" if rng.random() < 0.2 else phrase(noun, word, rng)
         on = _union(scene, sure)
-        queries.append(Query(text, "class", on, (_union(scene, maybe) & ~on) | ~scene.valid))
+        unknown = (_union(scene, maybe) & ~on) | ~scene.valid
+        queries.append(Query(text, "class", on, unknown, noun=f"{noun.category}/{noun.color}"))
         if sum(q.kind == "class" for q in queries) >= class_queries:
             break
     return Picture(scene.rgb, scene.gsd_m, tuple(queries))
@@ -123,7 +126,18 @@ def real_pictures(data: Path, *, is_held_out: bool = False) -> Iterator[Picture]
     for reader in () if is_held_out else (cars, planes, trees):
         if (data / reader.__name__).is_dir():
             for tile in reader(data / reader.__name__):
-                yield labelled_picture(tile, rng)
+                yield from parts_of(labelled_picture(tile, rng))
+
+
+def parts_of(picture: Picture, side: int = max(SIDES_PX)) -> Iterator[Picture]:
+    """A large picture cut into squares, those at its far edges overlapping their neighbours."""
+    rows, cols = picture.rgb.shape[1:]
+    for row in range(0, rows, side):
+        for col in range(0, cols, side):
+            top, left = max(0, min(row, rows - side)), max(0, min(col, cols - side))
+            at = (slice(top, top + side), slice(left, left + side))
+            queries = [replace(q, on=q.on[at], unknown=q.unknown[at]) for q in picture.queries]
+            yield Picture(picture.rgb[:, at[0], at[1]], picture.gsd_m, tuple(queries))
 
 
 def labelled_picture(tile: LabelledTile, rng: np.random.Generator) -> Picture:
@@ -140,7 +154,7 @@ def labelled_picture(tile: LabelledTile, rng: np.random.Generator) -> Picture:
         alike = [o.box for o in tile.objects if {name, o.name} <= {"car", "truck", "bus"} and o.name != name]
         doubt = np.logical_or.reduce([whole[name], *(_ellipse(b, 0.0, shape) for b in alike)]) & ~on
         word = noun_word(name, rng, many=True)
-        queries.append(Query(word, "class", on, doubt | ~tile.valid, is_boxed=False))
+        queries.append(Query(word, "class", on, doubt | ~tile.valid, is_boxed=False, noun=f"{name}/"))
     nothing = np.zeros(shape, bool)
     queries += [Query(name, "negative", nothing, nothing) for name in _ABSENT[tile.source]]
     return Picture(tile.rgb, tile.gsd_m, tuple(queries))
@@ -161,19 +175,19 @@ def write(picture: Picture, path: Path) -> None:
     shape = picture.rgb.shape[1:]
     masks = [[q.on for q in picture.queries], [q.unknown for q in picture.queries]]
     bits = np.packbits(np.array(masks, bool).reshape(2, len(picture.queries), *shape), axis=-1)
-    said = [[q.text, q.kind, q.is_boxed] for q in picture.queries]
+    said = [[q.text, q.kind, q.is_boxed, q.noun] for q in picture.queries]
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.stem}.{np.random.default_rng().integers(1 << 40)}.npz")
     np.savez_compressed(part, rgb=picture.rgb, gsd_m=picture.gsd_m, bits=bits, said=json.dumps(said))
     part.replace(path)
 
 
-@lru_cache(maxsize=48)
+@lru_cache(maxsize=8)
 def read(path: Path) -> Picture:
     """A picture that ``write`` stored; the last few are kept in memory."""
     with np.load(path) as stored:
         rgb, said = stored["rgb"], json.loads(str(stored["said"]))
         masks = np.unpackbits(stored["bits"], axis=-1, count=rgb.shape[2]).astype(bool)
         gsd_m = float(stored["gsd_m"])
-    queries = [Query(s[0], s[1], masks[0, i], masks[1, i], bool(s[2])) for i, s in enumerate(said)]
+    queries = [Query(s[0], s[1], masks[0, i], masks[1, i], bool(s[2]), s[3]) for i, s in enumerate(said)]
     return Picture(rgb, gsd_m, tuple(queries))

@@ -240,13 +240,13 @@ class TestPictures:
         donor_rgb = ground.copy()
         donor_rgb[0, thing] = 250
         nothing = np.zeros((64, 64), bool)
-        asked = Query("red cars", "class", nothing, nothing)
-        donor = Picture(donor_rgb, 0.3, (Query("red cars", "class", thing, nothing),))
+        asked = Query("red cars", "class", nothing, nothing, noun="car/red")
+        donor = Picture(donor_rgb, 0.3, (Query("all red autos", "class", thing, nothing, noun="car/red"),))
         picture, query = pasted(Picture(ground, 0.3, (asked,)), asked, donor, np.random.default_rng(0))
         assert 100 <= query.on.sum() <= 180
         assert picture.rgb[0][query.on].mean() > 200
         assert ground.max() == 60
-        other = Picture(donor_rgb, 0.3, (Query("cars", "class", thing, nothing),))
+        other = Picture(donor_rgb, 0.3, (Query("cars", "class", thing, nothing, noun="car/"),))
         assert pasted(Picture(ground, 0.3, (asked,)), asked, other, np.random.default_rng(0))[1] is asked
 
     def test_slivers_are_neither_there_nor_absent(self):
@@ -332,6 +332,35 @@ def test_resumed_training_is_identical(tmp_path):
     assert first + advance(resumed, 3) == whole
     for a, b in zip(straight.network.state_dict().values(), resumed.network.state_dict().values(), strict=True):
         assert torch.equal(a, b)
+
+
+def test_it_stops_early_and_keeps_the_best(tmp_path):
+    training = training_of(tmp_path, patience=1)
+    training.recipe = replace(training.recipe, every=2, rate=1e-12)
+    lines = []
+    training.run(lines.append)
+    assert training.step == 4
+    assert lines[-1] == "no better score in 1 validations: stopped"
+    assert torch.load(tmp_path / "best.pt", weights_only=True)["step"] == 2
+    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == 4
+
+
+def test_a_stop_leaves_a_state_between_two_steps(tmp_path):
+    training = training_of(tmp_path)
+    training.is_stopping = True
+    with pytest.raises(KeyboardInterrupt):
+        training.run(lambda line: None)
+    assert torch.load(tmp_path / STATE, weights_only=True)["step"] == training.step == 1
+
+
+def test_large_pictures_are_cut_without_losing_anything():
+    rgb = np.arange(3 * 90 * 50, dtype=np.uint16).reshape(3, 90, 50).astype(np.uint8)
+    on = np.zeros((90, 50), bool)
+    on[85:, 45:] = True
+    parts = list(pictures.parts_of(Picture(rgb, 0.3, (Query("car", "class", on, ~on),)), 40))
+    assert [p.rgb.shape for p in parts] == [(3, 40, 40)] * 6
+    assert parts[-1].queries[0].on.sum() == 25
+    assert np.array_equal(parts[-1].rgb, rgb[:, 50:, 10:])
 
 
 def test_a_state_of_another_recipe_is_refused(tmp_path):

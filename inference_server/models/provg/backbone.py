@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -64,6 +66,15 @@ class EvidenceBackbone(Backbone):
         network = EvidenceNetwork()
         self.stem, self.stage4 = network.stem, network.stage4
         self.stage8, self.stage16, self.stage32 = network.stage8, network.stage16, network.stage32
+        if config.pretrained_backbone:
+            self._start_from(Path(config.pretrained_backbone))
+
+    def _start_from(self, path: Path) -> None:
+        """Takes the encoder's weights out of a state that the evidence network's training wrote."""
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+        missing = self.load_state_dict(stored["averaged"], strict=False).missing_keys
+        if missing:
+            raise ValueError(f"{path}: expected a state of the evidence network, it lacks {', '.join(missing[:3])} ...")
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         if index == 0:
