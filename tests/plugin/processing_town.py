@@ -48,6 +48,7 @@ class Log(QgsProcessingFeedback):
 
     def __init__(self) -> None:
         super().__init__(False)
+        self.loaded: set[str] = set()
         self.warnings: list[str] = []
         self.errors: list[str] = []
         self.infos: list[str] = []

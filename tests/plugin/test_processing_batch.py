@@ -53,7 +53,9 @@ def run(log: Log, **inputs: Any) -> tuple[dict[str, Any], bool]:
     context.setProject(QgsProject.instance())
     is_ok, why = algorithm.checkParameterValues(inputs, context)
     assert is_ok, why
-    return algorithm.run(inputs, context, log)
+    done = algorithm.run(inputs, context, log)
+    log.loaded = set(context.layersToLoadOnCompletion())
+    return done
 
 
 def test_layers_and_expressions_go_out_and_progress_comes_back(
@@ -75,6 +77,7 @@ def test_layers_and_expressions_go_out_and_progress_comes_back(
     assert log.progresses[-1] == 100
     assert len(set(log.progresses)) > 10
     assert "18 tiles, 0 of them done already" in log.infos
+    assert log.loaded == {f"{output}.gpkg|layername={table}" for table in ("boxes", "oriented_boxes", "masks")}
     assert QgsVectorLayer(f"{output}.gpkg|layername=masks", "masks", "ogr").featureCount() == 18
 
 
