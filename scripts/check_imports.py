@@ -5,8 +5,8 @@ gui -> core -> protocol; core never imports gui
 rsground_plugin never imports the server or its libraries
 inference_server takes only protocol from the plugin, and never qgis
 __main__ -> serving -> app -> pipeline -> {models, raster, expression, relations ...} -> {geometry, errors}
-torch and its family: only under models/ and training/, and only inside functions; or in modules of networks and
-recipes, which then are heavy themselves: the rules for torch hold for them too
+torch and its family: only under models/ and training/, and only inside functions; or in modules of networks (a
+folder under models/) and recipes, which then are heavy themselves: the rules for torch hold for them too
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ def _module(path: Path) -> str:
 
 def _may_be_heavy(path: Path) -> bool:
     parts = path.relative_to(ROOT).parts
-    return parts[0] == "inference_server" and parts[1] in ("models", "training") and path.stem not in LIGHT
+    is_in_place = parts[1] == "training" or (parts[1] == "models" and len(parts) > 3)
+    return parts[0] == "inference_server" and is_in_place and path.stem not in LIGHT
 
 
 def _any_heavy(wanted: set[str], heavy: set[str]) -> bool:

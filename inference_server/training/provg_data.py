@@ -67,7 +67,7 @@ class Sample:
     query: Query
 
 
-class Samples(Dataset):  # type: ignore[type-arg]
+class Samples(Dataset[Sample]):
     """Sample number i is a function of the seed and i alone: training goes on after a stop as if it had not been."""
 
     def __init__(self, source: Source, config: ProVGConfig, *, seed: int, first: int, count: int) -> None:

@@ -57,7 +57,8 @@ def test_the_version_is_found_in_the_repository_and_in_the_plugin(tmp_path, fold
 def test_the_rooms_import_each_other_as_agreed():
     check = script("check_imports")
     files = [*(ROOT / "rsground_plugin").rglob("*.py"), *(ROOT / "inference_server").rglob("*.py")]
-    assert [fault for path in files for fault in check.faults(path)] == []
+    heavy = check.heavy_modules(files)
+    assert [fault for path in files for fault in check.faults(path, heavy)] == []
 
 
 @pytest.mark.parametrize(
@@ -83,12 +84,32 @@ def test_the_check_of_imports_finds_what_is_not_agreed(tmp_path, monkeypatch, pa
     target = tmp_path / path
     target.parent.mkdir(parents=True)
     target.write_text(code, encoding="utf-8")
-    faults = list(check.faults(target))
+    faults = list(check.faults(target, check.heavy_modules([target])))
     if says is None:
         assert faults == []
     else:
         assert len(faults) == 1
         assert says in faults[0]
+
+
+def test_who_imports_a_network_is_as_heavy_as_torch(tmp_path, monkeypatch):
+    check = script("check_imports")
+    monkeypatch.setattr(check, "ROOT", tmp_path)
+    codes = {
+        "models/net/layers.py": "import torch",
+        "models/net/model.py": "from inference_server.models.net.layers import x",
+        "models/net/engine.py": "from inference_server.models.net.model import y",
+        "models/net/search.py": "def f():\n    from inference_server.models.net.model import y",
+        "commands/train.py": "from inference_server.models.net import model",
+    }
+    files = [tmp_path / "inference_server" / name for name in codes]
+    for file, code in zip(files, codes.values(), strict=True):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(code, encoding="utf-8")
+    heavy = check.heavy_modules(files)
+    assert heavy == {"inference_server.models.net.layers", "inference_server.models.net.model"}
+    found = {file.stem for file in files for fault in check.faults(file, heavy) if "inside the function" in fault}
+    assert found == {"engine", "train"}
 
 
 def test_the_app_works_without_the_model_families():
