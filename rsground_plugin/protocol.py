@@ -768,12 +768,13 @@ def batch_event_from_line(line: Union[str, bytes]) -> BatchEvent:
     if kind == "plan":
         return PlanEvent(BatchPlan.from_dict(_get(data, "plan", "event")))
     if kind == "tile":
-        names = ("scene", "tile", "done", "total", "found")
         boxes = _sequence(data.get("boxes", ()), "event.boxes")
-        return TileEvent(
-            *(_integer(_get(data, name, "event"), f"event.{name}", low=0) for name in names),
-            boxes=tuple(_ring(ring, f"event.boxes[{i}]") for i, ring in enumerate(boxes)),
+        scene, tile, done, total, found = (
+            _integer(_get(data, name, "event"), f"event.{name}", low=0)
+            for name in ("scene", "tile", "done", "total", "found")
         )
+        rings = tuple(_ring(ring, f"event.boxes[{i}]") for i, ring in enumerate(boxes))
+        return TileEvent(scene, tile, done, total, found, rings)
     if kind == "end":
         return BatchEndEvent(BatchResult.from_dict(_get(data, "result", "event")))
     event = event_from_line(line)
