@@ -23,6 +23,8 @@ FIRST_SEED, FIRST_HELD_OUT = 10_000, 70_000
 PIXEL_SIZES_M = (0.12, 0.15, 0.2, 0.25, 0.3, 0.3, 0.3, 0.4, 0.5, 0.6)
 SIDES_PX = (384, 480, 480, 576, 640)
 EXPRESSIONS, CLASS_QUERIES = 24, 10
+#: Negatives a labelled picture.
+ABSENT_QUERIES = 2
 #: Every so many mosaics of the towns are kept for evaluation, whole, so that no ground is in both parts.
 TOWNS_HELD_OUT = 3
 #: Share of a labelled box's sides whose ellipse surely is the thing.
@@ -156,7 +158,9 @@ def labelled_picture(tile: LabelledTile, rng: np.random.Generator) -> Picture:
         word = noun_word(name, rng, many=True)
         queries.append(Query(word, "class", on, doubt | ~tile.valid, is_boxed=False, noun=f"{name}/"))
     nothing = np.zeros(shape, bool)
-    queries += [Query(name, "negative", nothing, nothing) for name in _ABSENT[tile.source]]
+    # Not all of them: what is there would hardly be asked for.
+    absent = [str(name) for name in rng.choice(_ABSENT[tile.source], ABSENT_QUERIES, replace=False)]
+    queries += [Query(name, "negative", nothing, nothing) for name in absent]
     return Picture(tile.rgb, tile.gsd_m, tuple(queries))
 
 
