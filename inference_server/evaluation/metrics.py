@@ -229,7 +229,8 @@ class ConfusionMatrix:
         """IoU a class, (class,) float64; NaN for a class neither there nor answered."""
         hit = np.diag(self.counts).astype(float)
         union = self.counts.sum(axis=0) + self.counts.sum(axis=1) - hit
-        return np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+        ious: FloatArray = np.divide(hit, union, out=np.full(len(hit), np.nan), where=union > 0)
+        return ious
 
     def miou(self) -> float:
         """Mean over the classes that are there or answered; NaN when there are none."""
