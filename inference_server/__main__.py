@@ -17,6 +17,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inference_server.commands import eval as evaluate
 from inference_server.commands import train
 from inference_server.errors import EmptyTile, InvalidExpression, InvalidTile, ServerError, UnknownEngine
 from inference_server.version import VERSION
@@ -87,6 +88,7 @@ def _parser() -> argparse.ArgumentParser:
     serve.set_defaults(run=_serve)
 
     train.add_parser(commands)
+    evaluate.add_parser(commands)
     return parser
 
 

@@ -105,10 +105,10 @@ def towns(folder: Path) -> Iterator[LabelledTile]:
                             )
 
 
-def cars(folder: Path) -> Iterator[LabelledTile]:
+def cars(folder: Path, picked: slice = slice(None, None, 2)) -> Iterator[LabelledTile]:
     """Street scenes with vehicles, brought to about 0.12 m; every second picture, the others are for looking at."""
     names = {0: "car", 1: "truck", 2: "bus", 3: "car"}
-    for path in sorted(folder.glob("*.jpg"))[::2]:
+    for path in sorted(folder.glob("*.jpg"))[picked]:
         lines = [[float(v) for v in line.split()] for line in path.with_suffix(".txt").read_text().splitlines() if line]
         with rasterio.open(path) as src:
             lengths = [max(w * src.width, h * src.height) for kind, _, _, w, h in lines if kind == 0]
@@ -127,9 +127,9 @@ def cars(folder: Path) -> Iterator[LabelledTile]:
         yield LabelledTile("cars", path.stem, rgb, _all(rgb), gsd / scale, tuple(objects))
 
 
-def planes(folder: Path) -> Iterator[LabelledTile]:
+def planes(folder: Path, picked: slice = slice(None, None, 3)) -> Iterator[LabelledTile]:
     """Airports from above; every third picture, the others are for looking at."""
-    for path in sorted(folder.glob("*.jpg"))[::3]:
+    for path in sorted(folder.glob("*.jpg"))[picked]:
         objects = []
         for line in path.with_suffix(".txt").read_text().splitlines():
             fields = line.split()
