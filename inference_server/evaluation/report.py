@@ -47,10 +47,9 @@ def markdown(header: Mapping[str, Any], answers: Sequence[Answer], convention: C
 def _scores(answers: Sequence[Answer], convention: Convention) -> str:
     rows = ["| measure | n | mIoU | oIoU | " + " | ".join(f"Pr@{t}" for t in THRESHOLDS) + " |"]
     rows.append("|---" * (4 + len(THRESHOLDS)) + "|")
-    single = [a for a in answers if len(a.truths) == 1]
     measured: list[tuple[str, list[Answer], Callable[[Answer], tuple[float, float] | None]]] = [
-        ("box", [a for a in single if a.box or a.error], lambda a: a.box),
-        ("mask", [a for a in answers if a.truths and (a.mask or a.error)], lambda a: a.mask),
+        ("box", [a for a in answers if a.box or (a.error and len(a.truths) < 2)], lambda a: a.box),
+        ("mask", [a for a in answers if a.error or (a.truths and a.mask)], lambda a: a.mask),
     ]
     for name, items, overlap in measured:
         overlaps = [overlap(a) for a in items]
