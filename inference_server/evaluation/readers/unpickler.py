@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-import pickle  # nosec B403: only through PlainUnpickler, which resolves no name
+import pickle  # nosec B403
 from pathlib import Path
 from typing import Any
 
