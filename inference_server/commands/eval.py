@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from inference_server.errors import InvalidRequest
+
+if TYPE_CHECKING:
+    from inference_server.evaluation.readers.base import DataSet
+    from inference_server.evaluation.readers.ovss import Ovss
+    from inference_server.evaluation.runner import Asker, ItemT, RecordT
 
 _ANSWERS = "answers.jsonl"
 
@@ -17,11 +24,13 @@ def add_parser(commands: Any) -> None:
     parser = commands.add_parser("eval", help="measure an engine on a data set, as the papers do")
     parser.add_argument("compare", nargs="*", metavar="compare A B", help="compare the answers in two folders")
     parser.add_argument("--engine", default="default", help="one of `rsground engines`")
-    parser.add_argument("--data", metavar="NAME[:PATH]", help="scenes:A:B, benchmark, towns:PATH, rrsis-d:PATH ...")
+    parser.add_argument(
+        "--data", metavar="NAME[:PATH]", help="scenes:A:B, benchmark, towns:PATH, rrsis-d:PATH, loveda:PATH ..."
+    )
     parser.add_argument("--split", default="test")
     parser.add_argument("-o", "--output", type=Path, help="folder for answers and report; a run there goes on")
     parser.add_argument("--restart", action="store_true", help="drop the answers in --output")
-    parser.add_argument("--limit", type=int, help="the first so many samples")
+    parser.add_argument("--limit", type=int, help="the first so many expressions or pictures")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--convention", default="default", help="default, rmsin, zeroov or vrsbench")
     parser.set_defaults(run=_eval)
@@ -30,9 +39,10 @@ def add_parser(commands: Any) -> None:
 def _eval(options: argparse.Namespace) -> int:
     if options.compare:
         return _compare(options.compare)
-    from inference_server.evaluation import report, runner
+    from inference_server.evaluation import runner
     from inference_server.evaluation.metrics import CONVENTIONS
     from inference_server.evaluation.readers.named import open_data
+    from inference_server.evaluation.readers.ovss import Ovss
     from inference_server.models.registry import Registry
 
     if options.data is None or options.output is None:
@@ -43,21 +53,30 @@ def _eval(options: argparse.Namespace) -> int:
     info = Registry().get(options.engine).info
     header = {
         "engine": info.name, "revision": info.revision, "data": options.data, "split": options.split,
-        "convention": options.convention, "fingerprint": runner.fingerprint(options.data, options.split),
+        "fingerprint": runner.fingerprint(options.data, options.split),
     }  # fmt: skip
-    path = options.output / _ANSWERS
     if options.restart:
-        path.unlink(missing_ok=True)
-    convention = CONVENTIONS[options.convention]
-    answers = runner.run(
-        data, engine=options.engine, header=header, path=path, limit=options.limit, workers=options.workers,
-        convention=convention, progress=lambda n: print(f"\r{n} asked", end="", file=sys.stderr, flush=True),
-    )  # fmt: skip
-    print(file=sys.stderr)
-    if not answers:
-        raise InvalidRequest(f"{options.data}: the split {options.split!r} gave no expressions", field="data")
-    text = report.markdown(header, answers, convention)
-    groups = report.picked(answers)
+        (options.output / _ANSWERS).unlink(missing_ok=True)
+    if isinstance(data, Ovss):
+        text, page = _of_classes(options, data, header)
+    else:
+        text, page = _of_samples(options, data, header)
+    (options.output / "report.md").write_text(text, encoding="utf-8")
+    (options.output / "report.html").write_text(page, encoding="utf-8")
+    print(text)
+    print(f"Written: {options.output / 'report.html'}")
+    return 0
+
+
+def _of_samples(options: argparse.Namespace, data: DataSet, header: dict[str, Any]) -> tuple[str, str]:
+    """Asks expressions; the report in Markdown and HTML."""
+    from inference_server.evaluation import report, report_page
+    from inference_server.evaluation.judging import Answer
+    from inference_server.evaluation.runner import SampleAsker
+
+    asker = partial(SampleAsker, options.engine)
+    answers = _run(options, data.samples(), asker, Answer, header, "expressions")
+    groups = report_page.picked(answers)
     shown = {a.id for group in groups.values() for a in group if not a.error}
     tiles = {}
     for sample in data.samples():
@@ -65,19 +84,52 @@ def _eval(options: argparse.Namespace) -> int:
             tiles[sample.id] = sample.image.tile()
             if len(tiles) == len(shown):
                 break
-    (options.output / "report.md").write_text(text, encoding="utf-8")
-    (options.output / "report.html").write_text(report.page(text, groups, tiles), encoding="utf-8")
-    print(text)
-    print(f"Written: {options.output / 'report.html'}")
-    return 0
+    text = report.markdown(header, answers, options.convention)
+    cards = {title: [report_page.card(a, tiles.get(a.id)) for a in items] for title, items in groups.items()}
+    return text, report_page.page(text, cards, report_page.LEGEND)
+
+
+def _of_classes(options: argparse.Namespace, data: Ovss, header: dict[str, Any]) -> tuple[str, str]:
+    """Asks the classes of a segmentation set; the report in Markdown and HTML."""
+    from inference_server.evaluation import report_page, segmentation_report
+    from inference_server.evaluation.segmentation import ClassAsker, Segmented
+
+    folder = options.output / "answers"
+    asker = partial(ClassAsker, options.engine, data.classes, folder)
+    answers = _run(options, data.pictures(), asker, Segmented, header, "pictures")
+    pictures = {p.id: p for p in data.pictures()}
+    text = segmentation_report.markdown(header, answers, data.classes)
+    cards = segmentation_report.cards(answers, pictures, folder)
+    return text, report_page.page(text, cards, segmentation_report.LEGEND)
+
+
+def _run(
+    options: argparse.Namespace,
+    items: Iterator[ItemT],
+    make_asker: Callable[[], Asker[ItemT, RecordT]],
+    kind: type[RecordT],
+    header: dict[str, Any],
+    what: str,
+) -> list[RecordT]:
+    from inference_server.evaluation import runner
+
+    answers = runner.run(
+        items, make_asker, kind, header=header, path=options.output / _ANSWERS, limit=options.limit,
+        workers=options.workers, progress=lambda n: print(f"\r{n} asked", end="", file=sys.stderr, flush=True),
+    )  # fmt: skip
+    print(file=sys.stderr)
+    if not answers:
+        raise InvalidRequest(f"{options.data}: the split {options.split!r} gave no {what}", field="data")
+    return answers
 
 
 def _compare(words: list[str]) -> int:
+    from inference_server.evaluation.judging import Answer
     from inference_server.evaluation.runner import read_answers
 
     if len(words) != 3 or words[0] != "compare":
         raise InvalidRequest(f"eval: expected 'compare A B' or only options, got {' '.join(words)!r}", field="compare")
-    (was, before), (now, after) = (read_answers(Path(word) / _ANSWERS) for word in words[1:])
+    (was, before), (now, after) = (read_answers(Path(word) / _ANSWERS, Answer) for word in words[1:])
     if was.get("fingerprint") != now.get("fingerprint"):
         raise InvalidRequest("eval compare: expected two runs on the same data, their fingerprints differ")
     old = {a.id: a for a in before}

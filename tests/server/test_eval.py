@@ -8,9 +8,9 @@ from PIL import Image
 from rasterio.transform import Affine
 
 from inference_server.__main__ import main
-from inference_server.evaluation.metrics import CONVENTIONS
+from inference_server.evaluation.judging import Answer, judged
 from inference_server.evaluation.readers.base import ImageFile, Sample
-from inference_server.evaluation.runner import judged, read_answers
+from inference_server.evaluation.runner import read_answers
 from inference_server.raster import RasterTile
 from rsground_plugin.protocol import Detection, GroundingResult
 
@@ -38,7 +38,7 @@ def test_a_missing_image_scores_zero_and_is_listed(phrases, tmp_path, capsys):
     assert "| mask | 2 |" in out
     assert "1 without an answer (each scores 0)" in out
     assert "2.png: expected an image, there is no such file" in out
-    _, (found, missing) = read_answers(tmp_path / "run" / "answers.jsonl")
+    _, (found, missing) = read_answers(tmp_path / "run" / "answers.jsonl", Answer)
     assert found.truths == ((20, 30, 70, 60),)
     assert not found.error
     assert not missing.is_right
@@ -66,7 +66,7 @@ def test_the_best_answers_one_target_and_all_answer_several(truths, found, is_ri
     for x0, y0, x1, y1 in truths:
         truth[y0:y1, x0:x1] = True
     sample = Sample("1", ImageFile(None), "1", "tanks", np.array(truths, float).reshape(-1, 4))
-    answer = judged(sample, tile, truth, GroundingResult("tanks", "x", "1", tuple(found)), 0.0, CONVENTIONS["default"])
+    answer = judged(sample, tile, truth, GroundingResult("tanks", "x", "1", tuple(found)), 0.0)
     assert answer.is_right is is_right
     assert answer.mask == mask
 

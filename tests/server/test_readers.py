@@ -203,9 +203,12 @@ def test_vrsbench_boxes_are_hundredths_of_512(tmp_path):
 def test_geochat_boxes_are_turned(tmp_path):
     record = {"image_id": "a.png", "question": "a ship", "ground_truth": "{<40><45><60><55>|<90>}"}
     text(tmp_path / "referring.jsonl", json.dumps(record))
-    (tmp_path / "images").mkdir()
-    (sample,) = GeoChat(tmp_path, "test", size_px=(100, 100)).samples()
-    assert sample.boxes == pytest.approx(np.array([[45, 40, 55, 60]]))
+    image(tmp_path / "images" / "a.png", np.zeros((100, 200, 3), np.uint8))
+    (sample,) = GeoChat(tmp_path, "test").samples()
+    assert sample.boxes == pytest.approx(np.array([[95, 30, 105, 70]]))
+    (tmp_path / "images" / "a.png").unlink()
+    with pytest.raises(InvalidData, match=r"a.png: expected an image, there is no such file"):
+        list(GeoChat(tmp_path, "test").samples())
 
 
 def test_earthreason_without_answer_has_no_target(tmp_path):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -54,6 +55,11 @@ class ImageFile:
         except (InvalidTile, OSError) as error:
             raise InvalidData(self.path, f"expected an image, it cannot be read: {error}") from error
 
+    def size_px(self) -> tuple[int, int]:
+        """Width and height, from the header. Raises InvalidData."""
+        with _opened(self.path, "an image") as dataset:
+            return dataset.width, dataset.height
+
 
 @dataclass(frozen=True)
 class MaskFile:
@@ -68,17 +74,24 @@ class MaskFile:
 
 def index_image(path: Path) -> np.ndarray[Any, np.dtype[Any]]:
     """The first band of a picture as it is, (row, col). Raises InvalidData."""
+    with _opened(path, "a mask image") as dataset:
+        band: np.ndarray[Any, np.dtype[Any]] = dataset.read(1)
+        return band
+
+
+@contextmanager
+def _opened(path: Path, what: str) -> Iterator[rasterio.DatasetReader]:
+    """The picture's file. Raises InvalidData when it is missing or cannot be read."""
     if not path.is_file():
-        raise InvalidData(path, "expected a mask image, there is no such file")
+        raise InvalidData(path, f"expected {what}, there is no such file")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NotGeoreferencedWarning)
             dataset = rasterio.open(path)
         with dataset:
-            band: np.ndarray[Any, np.dtype[Any]] = dataset.read(1)
-            return band
+            yield dataset
     except RasterioError as error:
-        raise InvalidData(path, f"expected a mask image, it cannot be read: {error}") from error
+        raise InvalidData(path, f"expected {what}, it cannot be read: {error}") from error
 
 
 @dataclass(frozen=True, eq=False)

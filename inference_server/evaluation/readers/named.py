@@ -11,7 +11,8 @@ from inference_server.evaluation.readers import scene_sets
 from inference_server.evaluation.readers.base import DataSet
 from inference_server.evaluation.readers.dior_rsvg import DiorRsvg
 from inference_server.evaluation.readers.earthreason import EarthReason
-from inference_server.evaluation.readers.percent import VrsBench
+from inference_server.evaluation.readers.ovss import CLASSES, Ovss
+from inference_server.evaluation.readers.percent import GeoChat, VrsBench
 from inference_server.evaluation.readers.phrases import PhraseList
 from inference_server.evaluation.readers.refgeo import PARTS, RefGeo
 from inference_server.evaluation.readers.rrsisd import RrsisD
@@ -31,6 +32,7 @@ _BY_NAME: dict[str, Callable[[Path, str], DataSet]] = {
     "refsegrs": lambda path, split: PhraseList(path, split, name="refsegrs"),
     "dior-rsvg": DiorRsvg,
     "vrsbench": VrsBench,
+    "geochat": GeoChat,
     "earthreason": EarthReason,
     **{f"refgeo-{part}": partial(_refgeo, part) for part in PARTS},
     "towns": lambda path, _: scene_sets.towns(path),
@@ -38,8 +40,10 @@ _BY_NAME: dict[str, Callable[[Path, str], DataSet]] = {
 }
 
 
-def open_data(text: str, split: str) -> DataSet:
+def open_data(text: str, split: str) -> DataSet | Ovss:
     """The data set of "NAME:PATH"; "scenes", "scenes:A:B" (seeds, B not included) and "benchmark" need no path.
+
+    An :class:`Ovss` has labelled pictures instead of expressions.
 
     Raises:
         InvalidRequest: unknown name, no path, or a file that is not as its format says (InvalidData).
@@ -52,7 +56,9 @@ def open_data(text: str, split: str) -> DataSet:
         if not (colon and first.isdigit() and last.isdigit() and int(first) < int(last)):
             raise InvalidRequest(f"--data scenes: expected seeds A:B with A < B, got {rest!r}", field="data")
         return scene_sets.generated(range(int(first), int(last)))
+    if name in CLASSES and rest:
+        return Ovss(Path(rest), split, name=name)
     if name not in _BY_NAME or not rest:
-        known = ", ".join(["scenes[:A:B]", "benchmark", *(f"{n}:PATH" for n in _BY_NAME)])
+        known = ", ".join(["scenes[:A:B]", "benchmark", *(f"{n}:PATH" for n in (*_BY_NAME, *CLASSES))])
         raise InvalidRequest(f"--data: expected one of {known}; got {text!r}", field="data")
     return _BY_NAME[name](Path(rest), split)

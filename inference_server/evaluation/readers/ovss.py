@@ -47,6 +47,14 @@ class Labelled:
     classes: int
     ignored: int = 255
 
+    @property
+    def id(self) -> str:
+        return self.image.path.stem
+
+    @property
+    def image_name(self) -> str:
+        return self.image.path.name
+
     def label(self) -> NDArray[Any]:
         """(row, col) class indices. Raises InvalidData."""
         band = index_image(self.label_path)

@@ -64,16 +64,18 @@ class VrsBench:
 
 
 class GeoChat:
-    """GeoChat's referring file, one record a line: ``{<left><top><right><bottom>|<angle>}`` in ground_truth."""
+    """GeoChat's referring file, one record a line: ``{<left><top><right><bottom>|<angle>}`` in ground_truth.
+
+    The boxes are in hundredths of the picture's own size, which is read from its header.
+    """
 
     name = "geochat"
 
-    def __init__(self, folder: Path, split: str, *, size_px: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, split: str) -> None:
         self._list = folder / f"referring_{split}.jsonl"
         if not self._list.exists():
             self._list = folder / "referring.jsonl"
         self._images = existing_folder([folder / "images"], "GeoChat's images")
-        self._size = np.array([*size_px, *size_px]) / 100
 
     def samples(self) -> Iterator[Sample]:
         for number, record in enumerate(read_records(self._list)):
@@ -82,11 +84,12 @@ class GeoChat:
             boxes, angles = percent_boxes(text)
             if not len(boxes):
                 raise InvalidData(self._list, f"record {number}: expected {{<l><t><r><b>|<angle>}}, got {text!r:.80}")
-            boxes = boxes * self._size
+            source = ImageFile(self._images / image)
+            boxes = boxes * np.tile(source.size_px(), 2) / 100
             corners = np.array([_rotated(box, angle or 0.0) for box, angle in zip(boxes, angles, strict=True)])
             yield Sample(
                 str(record.get("question_id", number)),
-                ImageFile(self._images / image),
+                source,
                 image,
                 value_of(record, "question", str, self._list),
                 np.hstack([corners.min(axis=1), corners.max(axis=1)]),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -99,24 +100,44 @@ def generated(seeds: range, *, expressions: int = 20, size_px: int = 1024, gsd_m
     )
 
 
-#: The project's own benchmark: held-out seeds, three pixel sizes, so many expressions; a change is a new version.
-BENCHMARK_VERSION = 1
+#: The project's own benchmark; a change of any of these is a new version.
+BENCHMARK_VERSION = 2
 BENCHMARK_EXPRESSIONS = 2000
-_BENCHMARK_GSDS_M = (0.2, 0.3, 0.5)
+BENCHMARK_SEED = 200_000
+BENCHMARK_GSDS_M = (0.2, 0.3, 0.5)
+_BENCHMARK_A_SCENE = 12
 
 
 def benchmark() -> SceneSet:
-    """The first 2,000 expressions about scenes from seed 200,000 on, at pixel sizes in turn."""
+    """The first 2,000 expressions about scenes from seed 200,000 on, at the pixel sizes in turn.
 
-    def scenes() -> Iterator[Scene]:
-        left, number = BENCHMARK_EXPRESSIONS, 0
-        while left > 0:
-            gsd = _BENCHMARK_GSDS_M[number % len(_BENCHMARK_GSDS_M)]
-            scene = generate(200_000 + number, size_px=(768, 768), gsd_m=gsd, expressions=min(16, left))
-            left, number = left - len(scene.expressions), number + 1
-            yield scene
+    Of the many expressions about a scene, twelve are asked whose kinds have been asked least so far.
+    """
+    return SceneSet(f"benchmark-{BENCHMARK_VERSION}", benchmark_scenes, has_masks=True)
 
-    return SceneSet(f"benchmark-{BENCHMARK_VERSION}", scenes, has_masks=True)
+
+def benchmark_scenes() -> Iterator[Scene]:
+    """The benchmark's scenes with what is asked about each."""
+    asked: Counter[str] = Counter()
+    number = 0
+    while asked.total() < BENCHMARK_EXPRESSIONS:
+        gsd = BENCHMARK_GSDS_M[number % len(BENCHMARK_GSDS_M)]
+        scene = generate(BENCHMARK_SEED + number, size_px=(768, 768), gsd_m=gsd, expressions=60)
+        left = min(_BENCHMARK_A_SCENE, BENCHMARK_EXPRESSIONS - asked.total())
+        yield replace(scene, expressions=_rarest(scene.expressions, asked, left))
+        number += 1
+
+
+def _rarest(expressions: Sequence[SceneExpression], asked: Counter[str], count: int) -> tuple[SceneExpression, ...]:
+    """So many of them, one after the other of the kind asked least; counts them in ``asked``."""
+    left = list(expressions)
+    picked: list[SceneExpression] = []
+    while left and len(picked) < count:
+        one = min(left, key=lambda e: asked[e.kind])
+        left.remove(one)
+        picked.append(one)
+        asked[one.kind] += 1
+    return tuple(picked)
 
 
 def towns(folder: Path, *, expressions: int = 20, gsd_m: float = 0.3) -> SceneSet:
@@ -132,7 +153,12 @@ def towns(folder: Path, *, expressions: int = 20, gsd_m: float = 0.3) -> SceneSe
 
 
 def labelled(name: str, folder: Path, *, expressions: int = 8) -> SceneSet:
-    """Planes, cars or trees: the pictures that the embedded engine's curves were not fitted on (trees: all)."""
+    """Planes, cars or trees, of which planes and cars are held out.
+
+    The embedded engine's curves and the evidence network were trained on every third plane picture and every second
+    car picture (``geobia_labels.planes`` and ``cars``, from the first one on); none of those is given here. Of the
+    planes every third from the second on is given. Trees are not held out: training saw all of them.
+    """
 
     def scenes() -> Iterator[Scene]:
         if not any(folder.glob("*.jpg")) and not any(folder.glob("*.tif")):
