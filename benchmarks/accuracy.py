@@ -6,8 +6,8 @@
     python benchmarks/accuracy.py --seeds 100000:100030 --out report.json     # held out: see below
 
 Seeds 0 to 999 are for development. Seeds from 100,000 on are held out: run them to report, and never look at
-what was wrong there. Right means: the best detection's box has IoU >= 0.5 with the target's (Pr@0.5); for several
-targets, F1 of the boxes at IoU 0.5 is at least 0.5; for a negative, nothing is answered.
+what was wrong there. What is right is judged by `rsground eval` too (inference_server/evaluation/judging.py), which
+keeps the answers and writes a page with intervals and pictures.
 """
 
 from __future__ import annotations
@@ -23,20 +23,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
-from rasterio.transform import rowcol
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks import cases  # noqa: E402
 from benchmarks.cases import Case  # noqa: E402
-from inference_server.geometry import iou_hbb  # noqa: E402
+from inference_server.evaluation.judging import answer_boxes, judge  # noqa: E402
 from inference_server.models.registry import Registry  # noqa: E402
 from inference_server.pipeline import GroundingPipeline  # noqa: E402
-from inference_server.raster import RasterTile  # noqa: E402
 from rsground_plugin.protocol import GroundingRequest, GroundingResult  # noqa: E402
 
-IOU = 0.5
 HELD_OUT = 100_000
 
 
@@ -136,40 +133,6 @@ def ask(
         boxes=tuple(tuple(round(float(v), 1) for v in b) for b in boxes[:20]),
     )
     return answered, result
-
-
-def answer_boxes(result: GroundingResult, tile: RasterTile) -> np.ndarray:
-    """(n, 4) boxes in pixels, best first: x_min, y_min, x_max, y_max."""
-    boxes = []
-    for detection in sorted(result.detections, key=lambda d: -d.score):
-        if detection.hbb is not None:
-            ring = np.array(detection.hbb)
-            rows, cols = rowcol(tile.affine, ring[:, 0], ring[:, 1], op=float)
-            boxes.append((min(cols), min(rows), max(cols), max(rows)))
-    return np.array(boxes, float).reshape(-1, 4)
-
-
-def judge(boxes: np.ndarray, truths: np.ndarray) -> tuple[bool, float]:
-    """Whether the answer is right, and the IoU that it rests on (0 for negatives)."""
-    if not len(truths):
-        return not len(boxes), 0.0
-    if not len(boxes):
-        return False, 0.0
-    ious = iou_hbb(boxes, truths)
-    if len(truths) == 1:
-        return bool(ious[0, 0] >= IOU), float(ious[0, 0])
-    return f1(ious) >= 0.5, float(ious.max(axis=0).mean())
-
-
-def f1(ious: np.ndarray) -> float:
-    """F1 of boxes against truths when each is matched once, best pairs first, at IoU >= 0.5."""
-    left = ious.copy()
-    hits = 0
-    while left.size and left.max() >= IOU:
-        i, j = np.unravel_index(int(left.argmax()), left.shape)
-        left[i, :], left[:, j] = -1, -1
-        hits += 1
-    return 2 * hits / (ious.shape[0] + ious.shape[1])
 
 
 def report(answered: Sequence[Answered]) -> str:
