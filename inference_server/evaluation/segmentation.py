@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,17 +71,14 @@ class ClassAsker:
 
     def _answer(self, tile: RasterTile) -> NDArray[np.intp]:
         """(row, col) indices; the number of classes where nothing is answered."""
-        best = np.zeros(tile.valid.shape, np.float32)
         unanswered = next((i for i, names in enumerate(self._classes) if BACKGROUND in names), len(self._classes))
-        answer = np.full(tile.valid.shape, unanswered, np.intp)
-        for index, names in enumerate(self._classes):
-            if index == unanswered:
-                continue
-            for name in names:
-                scores = self._scores(tile, name)
-                is_better = scores > best
-                answer[is_better], best[is_better] = index, scores[is_better]
-        return answer
+        scored = (
+            (index, self._scores(tile, name))
+            for index, names in enumerate(self._classes)
+            if index != unanswered
+            for name in names
+        )
+        return best_classes(scored, tile.valid.shape, unanswered)
 
     def _scores(self, tile: RasterTile, name: str) -> NDArray[np.float32]:
         """(row, col) score of the best detection of that name over each pixel; 0 where there is none."""
@@ -97,6 +94,23 @@ class ClassAsker:
         return np.asarray(
             rasterize(shapes, out_shape=tile.valid.shape, transform=tile.affine, dtype="float32"), np.float32
         )
+
+
+def best_classes(
+    scored: Iterable[tuple[int, NDArray[np.float32]]], shape: tuple[int, ...], unanswered: int
+) -> NDArray[np.intp]:
+    """The class with the highest score over each pixel, (row, col); of equal ones the first.
+
+    Args:
+        scored: class index and its (row, col) scores, 0 where it was not found; a class may come several times.
+        shape: rows and columns. unanswered: index of pixels without any score above 0.
+    """
+    best = np.zeros(shape, np.float32)
+    answer = np.full(shape, unanswered, np.intp)
+    for index, scores in scored:
+        is_better = scores > best
+        answer[is_better], best[is_better] = index, scores[is_better]
+    return answer
 
 
 def _counts(answer: NDArray[np.intp], truth: NDArray[np.integer], picture: Labelled) -> tuple[tuple[int, ...], ...]:

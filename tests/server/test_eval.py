@@ -38,6 +38,9 @@ def test_a_missing_image_scores_zero_and_is_listed(phrases, tmp_path, capsys):
     assert "| mask | 2 |" in out
     assert "1 without an answer (each scores 0)" in out
     assert "2.png: expected an image, there is no such file" in out
+    assert "### ProVG, Table 3" in out
+    assert "| ProVG (Ours) | 78.06 |" in out
+    assert "| **this run** |" in out
     _, (found, missing) = read_answers(tmp_path / "run" / "answers.jsonl", Answer)
     assert found.truths == ((20, 30, 70, 60),)
     assert not found.error
