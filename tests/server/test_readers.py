@@ -3,6 +3,8 @@
 import json
 import os
 import pickle
+from collections import Counter
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -20,6 +22,7 @@ from inference_server.evaluation.readers.phrases import PhraseList
 from inference_server.evaluation.readers.refgeo import RefGeo
 from inference_server.evaluation.readers.rle import RunLengthMask
 from inference_server.evaluation.readers.rrsisd import RrsisD
+from inference_server.evaluation.readers.scene_sets import BENCHMARK_GSDS_M, benchmark_scenes
 
 MASK = np.zeros((6, 8), bool)
 MASK[1:3, 2:7] = True
@@ -122,6 +125,12 @@ def test_a_code_of_another_size_is_told(tmp_path):
         RunLengthMask((code,), tmp_path / "a.json", (5, 8)).mask()
     with pytest.raises(InvalidData, match="expected runs over 48 pixels, got 47"):
         RunLengthMask(({"size": [6, 8], "counts": [40, 7]},), tmp_path / "a.json").mask()
+
+
+def test_a_compressed_code_cut_off_within_a_number_is_told(tmp_path):
+    code = {"size": [6, 8], "counts": "0P"}
+    with pytest.raises(InvalidData, match=r"a.json: RLE: expected size and counts"):
+        RunLengthMask((code,), tmp_path / "a.json").mask()
 
 
 @given(arrays(bool, st.tuples(st.integers(1, 40), st.integers(1, 40))))
@@ -233,6 +242,17 @@ def test_ovss_labels_are_indices_below_the_number_of_classes(tmp_path, name):
     image(tmp_path / "ann_dir" / "val" / "a.png", MASK.astype(np.uint8) * 99)
     with pytest.raises(InvalidData, match="expected classes below"):
         picture.label()
+
+
+def test_the_benchmark_asks_the_kinds_evenly_and_the_same_each_time():
+    scenes = list(islice(benchmark_scenes(), 3))
+    assert [s.gsd_m for s in scenes] == list(BENCHMARK_GSDS_M)
+    asked = [e for s in scenes for e in s.expressions]
+    assert len(asked) == 36
+    counts = Counter(e.kind for e in asked)
+    assert max(counts.values()) <= 4
+    assert counts["negative"] and any(len(e.target_ids) > 1 for e in asked)
+    assert [e.text for e in next(benchmark_scenes()).expressions] == [e.text for e in scenes[0].expressions]
 
 
 def test_there_are_17_ovss_sets():
