@@ -29,7 +29,8 @@ class Answer:
         mask: (intersection, union) in pixels of the best answer, or of all where not just one thing is meant; None
             where no true mask is known.
         rotated: (intersection, union) of the best oriented box, for one target whose corners are known.
-        consistency: GeoGround's score of the best answer's own box, oriented box and mask; None unless all were asked.
+        consistency: GeoGround's score of the best answer's own box, oriented box and mask; None where nothing was
+            answered, and unless the truth of all three is known.
         f1: of the boxes at IoU 0.5.
         is_right: see :func:`judge`.
         error: why there is no answer: it scores 0 and is listed.
@@ -88,12 +89,13 @@ def judged(sample: Sample, tile: RasterTile, truth: BoolMask | None, result: Gro
         over = mask_overlap(answer_mask(result, tile, only_best=len(truths) == 1), truth)
         mask = (over.intersection, over.union)
     best = max(result.detections, key=lambda d: d.score, default=None)
+    own = _consistency(best, tile) if mask is not None and sample.corners is not None else None
     empty = result.empty_reason
     return Answer(
         sample.id, sample.image_name, sample.expression, sample.kind, sample.category, len(truths), rows_of(truths),
         boxes=rows_of(boxes[:MAX_KEPT]),
         scores=tuple(round(d.score, 4) for d in _best_first(result) if d.hbb is not None)[:MAX_KEPT],
-        mask=mask, rotated=_rotated(sample, best, tile), consistency=_consistency(best, tile),
+        mask=mask, rotated=_rotated(sample, best, tile), consistency=own,
         f1=f1_at(iou_hbb(boxes, truths), RIGHT_IOU), is_right=judge(boxes, truths)[0], seconds=round(seconds, 3),
         understood=result.understood,
         remarks="; ".join([*([f"{empty.part}: {empty.message}"] if empty else []), *result.notes]),
@@ -151,8 +153,9 @@ def _rotated(sample: Sample, best: Detection | None, tile: RasterTile) -> tuple[
 
 
 def _consistency(best: Detection | None, tile: RasterTile) -> float | None:
-    if best is None or best.hbb is None or best.obb is None or not best.mask:
+    if best is None:
         return None
-    ring = _pixels(best.hbb, tile)
-    outline = np.vstack([_pixels(polygon[0], tile) for polygon in best.mask])
-    return round(consistency((*ring.min(axis=0), *ring.max(axis=0)), _pixels(best.obb, tile)[:4], outline), 4)
+    hbb, obb = (None if ring is None else _pixels(ring, tile)[:4] for ring in (best.hbb, best.obb))
+    box = None if hbb is None else (*hbb.min(axis=0), *hbb.max(axis=0))
+    outline = np.vstack([_pixels(polygon[0], tile) for polygon in best.mask]) if best.mask else None
+    return round(consistency(box, obb, outline), 4)

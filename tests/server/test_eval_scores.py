@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -63,10 +64,14 @@ def test_the_best_oriented_box_is_compared_and_the_three_geometries_with_each_ot
     sample = Sample(
         "1", ImageFile(None), "1", "tank", np.array([[2.0, 2, 6, 6]]), corners=np.array([square[:4]], float)
     )
-    made = judged(sample, TILE, None, GroundingResult("tank", "x", "1", (found,)), 0.0)
+    truth = np.zeros((20, 20), bool)
+    made = judged(sample, TILE, truth, GroundingResult("tank", "x", "1", (found,)), 0.0)
     assert made.rotated == (8, 16)
     assert made.consistency == pytest.approx((0.5 + 1 + 0.5) / 3, abs=1e-4)
-    nothing = judged(sample, TILE, None, GroundingResult("tank", "x", "1"), 0.0)
+    boxless = judged(sample, TILE, truth, GroundingResult("tank", "x", "1", (replace(found, obb=None),)), 0.0)
+    assert boxless.consistency == pytest.approx(1 / 3, abs=1e-4)
+    assert judged(sample, TILE, None, GroundingResult("tank", "x", "1", (found,)), 0.0).consistency is None
+    nothing = judged(sample, TILE, truth, GroundingResult("tank", "x", "1"), 0.0)
     assert (nothing.rotated, nothing.consistency) == ((0, 16), None)
 
 
