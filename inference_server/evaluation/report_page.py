@@ -33,10 +33,11 @@ def rank(answer: Answer) -> float:
 
 
 def picked(answers: Sequence[Answer], count: int = 8) -> dict[str, list[Answer]]:
-    """Best, worst and random answers for the gallery, by ``count`` each."""
+    """Best, worst and random answers for the gallery, by ``count`` each; among the best none that found nothing."""
     ranked = sorted(answers, key=rank)
+    best = [a for a in ranked[::-1] if a.boxes][:count]
     random = np.random.default_rng(0).permutation(len(answers))[:count]
-    return {"Best": ranked[::-1][:count], "Worst": ranked[:count], "Random": [answers[int(i)] for i in random]}
+    return {"Best": best, "Worst": ranked[:count], "Random": [answers[int(i)] for i in random]}
 
 
 def page(report: str, cards: Mapping[str, Sequence[str]], legend: str) -> str:

@@ -48,6 +48,15 @@ def test_a_missing_image_scores_zero_and_is_listed(phrases, tmp_path, capsys):
     assert "data:image/jpeg" in (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
 
 
+def test_geochat_is_asked_for_oriented_boxes(phrases, tmp_path, capsys):
+    (phrases / "images").mkdir()
+    (phrases / "img_rgb" / "1.png").rename(phrases / "images" / "1.png")
+    record = {"image_id": "1.png", "question": "the red object", "ground_truth": "{<21><31><73><62>|<0>}"}
+    (phrases / "referring.jsonl").write_text(json.dumps(record), encoding="utf-8")
+    assert main(["eval", "--data", f"geochat:{phrases}", "-o", str(tmp_path / "run")]) == 0
+    assert "| rotated box | 1 |" in capsys.readouterr().out
+
+
 def square(x, y, side, score):
     ring = ((x, y), (x + side, y), (x + side, y + side), (x, y + side), (x, y))
     return Detection(f"{x}", score, "tank", hbb=ring, mask=((ring,),))

@@ -87,8 +87,11 @@ def test_the_gallery_ranks_by_masks():
         answer("box", truths=((2, 2, 6, 6),), boxes=((2, 2, 6, 6),), mask=(1, 16), is_right=True),
         answer("mask", truths=((2, 2, 6, 6),), boxes=((2, 2, 6, 6),), mask=(12, 16), is_right=True),
         answer("unmasked", truths=((2, 2, 6, 6),), boxes=((2, 2, 6, 4),), is_right=True),
+        answer("nothing there", targets=0, is_right=True),
     ]
-    assert [a.id for a in picked(answers)["Best"]] == ["mask", "unmasked", "box"]
+    groups = picked(answers)
+    assert [a.id for a in groups["Best"]] == ["mask", "unmasked", "box"]
+    assert [a.id for a in groups["Worst"]] == ["box", "unmasked", "mask", "nothing there"]
     assert rank(answers[2]) == 0.5
 
 

@@ -75,4 +75,5 @@ class RunLengthMask:
         edges = np.cumsum(runs).tolist()
         for start, end in zip(edges[::2], edges[1::2], strict=False):
             pixels[start:end] = True
-        return pixels.reshape(cols, rows).T
+        mask: BoolMask = pixels.reshape(cols, rows).T
+        return mask
