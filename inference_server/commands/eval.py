@@ -124,14 +124,27 @@ def _run(
 
 
 def _compare(words: list[str]) -> int:
-    from inference_server.evaluation.judging import Answer
-    from inference_server.evaluation.runner import read_answers
+    from inference_server.evaluation.readers.ovss import CLASSES
+    from inference_server.evaluation.runner import read_header
 
     if len(words) != 3 or words[0] != "compare":
         raise InvalidRequest(f"eval: expected 'compare A B' or only options, got {' '.join(words)!r}", field="compare")
-    (was, before), (now, after) = (read_answers(Path(word) / _ANSWERS, Answer) for word in words[1:])
+    paths = [Path(word) / _ANSWERS for word in words[1:]]
+    was, now = (read_header(path) for path in paths)
     if was.get("fingerprint") != now.get("fingerprint"):
         raise InvalidRequest("eval compare: expected two runs on the same data, their fingerprints differ")
+    if str(was.get("data")).partition(":")[0] in CLASSES:
+        _compare_classes(paths)
+    else:
+        _compare_samples(paths)
+    return 0
+
+
+def _compare_samples(paths: list[Path]) -> None:
+    from inference_server.evaluation.judging import Answer
+    from inference_server.evaluation.runner import read_answers
+
+    before, after = (read_answers(path, Answer)[1] for path in paths)
     old = {a.id: a for a in before}
     both = [(old[a.id], a) for a in after if a.id in old]
     won = [b for a, b in both if b.is_right and not a.is_right]
@@ -140,4 +153,19 @@ def _compare(words: list[str]) -> int:
     for title, items in (("won", won), ("lost", lost)):
         print(f"{len(items)} {title}")
         print("\n".join(f"  {a.id} [{a.kind}] {a.expression}" for a in items))
-    return 0
+
+
+def _compare_classes(paths: list[Path]) -> None:
+    import numpy as np
+
+    from inference_server.evaluation.runner import read_answers
+    from inference_server.evaluation.segmentation import Segmented, class_ious, headline
+
+    before, after = ({a.id: a for a in read_answers(path, Segmented)[1] if a.counts} for path in paths)
+    both = sorted(before.keys() & after.keys())
+    if not both:
+        raise InvalidRequest("eval compare: expected pictures that both runs asked, there are none")
+    old, new = (np.sum([np.array(run[name].counts) for name in both], axis=0) for run in (before, after))
+    print(f"{len(both)} in both: {headline(old):.3f} -> {headline(new):.3f}")
+    for index, (a, b) in enumerate(zip(class_ious(old), class_ious(new), strict=True)):
+        print(f"  class {index}: {a:.3f} -> {b:.3f}")

@@ -84,15 +84,30 @@ def run(
     return list(answers.values())
 
 
+def read_header(path: Path) -> dict[str, Any]:
+    """What the answers of a run depend on. Raises InvalidRequest when the file is none."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            header = json.loads(file.readline())
+    except (OSError, ValueError) as error:
+        raise _no_run(path, error) from error
+    if not isinstance(header, dict):
+        raise _no_run(path, f"its first line is {type(header).__name__}, not an object")
+    return header
+
+
 def read_answers(path: Path, kind: type[RecordT]) -> tuple[dict[str, Any], list[RecordT]]:
     """The header and the answers of a run. Raises InvalidRequest when the file is none."""
+    header = read_header(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-        header = json.loads(lines[0])
-        records = [json.loads(line) for line in lines[1:]]
+        records = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[1:]]
         return header, [kind(**{k: _tuples(v) for k, v in record.items()}) for record in records]
-    except (OSError, IndexError, ValueError, TypeError) as error:
-        raise InvalidRequest(f"{path}: expected the answers of a run, JSON lines: {error}", field="answers") from error
+    except (OSError, ValueError, TypeError, AttributeError) as error:
+        raise _no_run(path, error) from error
+
+
+def _no_run(path: Path, reason: object) -> InvalidRequest:
+    return InvalidRequest(f"{path}: expected the answers of a run, JSON lines: {reason}", field="answers")
 
 
 def _tuples(value: Any) -> Any:

@@ -50,3 +50,20 @@ def test_the_command_asks_classes_and_counts_an_unreadable_picture_as_not_answer
     with Image.open(tmp_path / "run" / "answers" / "a.png") as image:
         assert np.count_nonzero(np.asarray(image) == 1) == read.counts[0][1] + read.counts[1][1]
     assert (tmp_path / "run" / "report.html").read_text(encoding="utf-8").count("data:image/jpeg") == 9
+
+
+def test_compare_shows_the_figure_of_both_runs(whu, tmp_path, capsys):
+    for name in ("one", "two"):
+        main(["eval", "--data", f"whu-aerial:{whu}", "-o", str(tmp_path / name), "--limit", "1"])
+    capsys.readouterr()
+    path = tmp_path / "one" / "answers.jsonl"
+    header = path.read_text(encoding="utf-8").splitlines()[0]
+    path.write_text(header + '\n{"id": "a", "image": "a.png", "counts": [[7716, 0, 0], [750, 750, 0]]}\n')
+    assert main(["eval", "compare", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
+    assert "1 in both: 0.500 -> " in capsys.readouterr().out
+
+
+def test_compare_of_no_run_is_told(tmp_path, capsys):
+    (tmp_path / "answers.jsonl").write_text("[]\n")
+    assert main(["eval", "compare", str(tmp_path), str(tmp_path)]) != 0
+    assert "expected the answers of a run, JSON lines: its first line is list" in capsys.readouterr().err
