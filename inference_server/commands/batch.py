@@ -43,9 +43,7 @@ def add_parser(commands: Any) -> None:
     batch.add_argument("--min-score", type=float, default=0.0, help="from 0 to 1")
     batch.add_argument("--area", metavar="XMIN,YMIN,XMAX,YMAX|FILE", help="extent, or polygons of a vector file")
     batch.add_argument("--area-crs", help="CRS of --area's extent, such as EPSG:4326; the first raster's otherwise")
-    batch.add_argument(
-        "--gsd", type=float, metavar="METRES", help="ground a pixel to search at, if coarser than it is"
-    )
+    batch.add_argument("--gsd", type=float, metavar="METRES", help="ground a pixel to search at, if coarser than it is")
     batch.add_argument("--workers", type=int, default=1, help="processes, each with an engine of its own")
     batch.add_argument("--restart", action="store_true", help="empty an output that holds another search")
     batch.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")

@@ -10,16 +10,12 @@ from typing import Any
 def add_parser(commands: Any) -> None:
     """Adds "export" to the command line's subparsers."""
     export = commands.add_parser("export", help="write a result's GeoPackage in another format")
-    export.add_argument(
-        "result", type=Path, metavar="GPKG", help="a result of `rsground` or the plugin"
-    )
+    export.add_argument("result", type=Path, metavar="GPKG", help="a result of `rsground` or the plugin")
     export.add_argument(
         "output", type=Path, help=".gpkg, .shp, .geojson, .fgb, .kml, .csv, .parquet, or .json for COCO"
     )
     export.add_argument("--format", help="gpkg, shp, geojson, geojson-native, fgb, kml, csv, parquet or coco")
-    export.add_argument(
-        "--raster", type=Path, help="for COCO: whose pixels count; else the field source tells"
-    )
+    export.add_argument("--raster", type=Path, help="for COCO: whose pixels count; else the field source tells")
     export.set_defaults(run=run)
 
 
