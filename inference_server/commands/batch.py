@@ -107,6 +107,8 @@ def _terminated(number: int, frame: Any) -> None:
 
 
 def _print_line(event: BatchEvent) -> None:
+    if isinstance(event, ProgressEvent) and event.stage not in _OF_THE_WHOLE:
+        return
     sys.stdout.write(batch_event_to_line(event).decode())
     sys.stdout.flush()
 
