@@ -95,14 +95,14 @@ def replace_feature_table(
         f'CREATE TABLE "{table}" (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom {geometry_type}{columns})'
     )
     connection.execute(f'CREATE VIRTUAL TABLE "{index}" USING rtree(id, minx, maxx, miny, maxy)')
-    insert = f'INSERT INTO "{table}" VALUES (?, ?{", ?" * len(fields)})'  # noqa: S608 (our own names)
+    insert = f'INSERT INTO "{table}" VALUES (?, ?{", ?" * len(fields)})'  # nosec B608 # noqa: S608 (our own names)
     count, extent = 0, (float("inf"), float("inf"), float("-inf"), float("-inf"))
     for geometry, values in rows:
         count += 1
         x_0, y_0, x_1, y_1 = geometry.bounds
         extent = (min(extent[0], x_0), min(extent[1], y_0), max(extent[2], x_1), max(extent[3], y_1))
         connection.execute(insert, (count, geometry_blob(geometry, srs_id), *values))
-        connection.execute(f'INSERT INTO "{index}" VALUES (?, ?, ?, ?, ?)', (count, x_0, x_1, y_0, y_1))  # noqa: S608
+        connection.execute(f'INSERT INTO "{index}" VALUES (?, ?, ?, ?, ?)', (count, x_0, x_1, y_0, y_1))  # nosec B608 # noqa: S608
     connection.execute(
         "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)"
         " VALUES (?, 'features', ?, ?, ?, ?, ?, ?)",
@@ -120,7 +120,7 @@ def drop_feature_table(connection: sqlite3.Connection, table: str) -> None:
     connection.execute(f'DROP TABLE IF EXISTS "rtree_{table}_geom"')
     connection.execute(f'DROP TABLE IF EXISTS "{table}"')
     for name in ("gpkg_geometry_columns", "gpkg_contents", "gpkg_extensions"):
-        connection.execute(f"DELETE FROM {name} WHERE table_name = ?", (table,))  # noqa: S608 (our own names)
+        connection.execute(f"DELETE FROM {name} WHERE table_name = ?", (table,))  # nosec B608 # noqa: S608 (our own names)
 
 
 def geometry_blob(geometry: BaseGeometry, srs_id: int) -> bytes:
@@ -140,25 +140,25 @@ def _index_triggers(connection: sqlite3.Connection, table: str) -> None:
     index = f"rtree_{table}_geom"
     box = "ST_MinX(NEW.geom), ST_MaxX(NEW.geom), ST_MinY(NEW.geom), ST_MaxY(NEW.geom)"
     has, has_not = "(NEW.geom NOTNULL AND NOT ST_IsEmpty(NEW.geom))", "(NEW.geom ISNULL OR ST_IsEmpty(NEW.geom))"
-    put = f'INSERT OR REPLACE INTO "{index}" VALUES (NEW.fid, {box});'  # noqa: S608 (our own names)
+    put = f'INSERT OR REPLACE INTO "{index}" VALUES (NEW.fid, {box});'  # nosec B608 # noqa: S608 (our own names)
     for name, when, then in (
         ("insert", f'AFTER INSERT ON "{table}" WHEN {has}', put),
         ("update1", f'AFTER UPDATE OF geom ON "{table}" WHEN OLD.fid = NEW.fid AND {has}', put),
         (
             "update2",
             f'AFTER UPDATE OF geom ON "{table}" WHEN OLD.fid = NEW.fid AND {has_not}',
-            f'DELETE FROM "{index}" WHERE id = OLD.fid;',  # noqa: S608
+            f'DELETE FROM "{index}" WHERE id = OLD.fid;',  # nosec B608 # noqa: S608
         ),
         (
             "update3",
             f'AFTER UPDATE ON "{table}" WHEN OLD.fid != NEW.fid AND {has}',
-            f'DELETE FROM "{index}" WHERE id = OLD.fid; {put}',  # noqa: S608
+            f'DELETE FROM "{index}" WHERE id = OLD.fid; {put}',  # nosec B608 # noqa: S608
         ),
         (
             "update4",
             f'AFTER UPDATE ON "{table}" WHEN OLD.fid != NEW.fid AND {has_not}',
-            f'DELETE FROM "{index}" WHERE id IN (OLD.fid, NEW.fid);',  # noqa: S608
+            f'DELETE FROM "{index}" WHERE id IN (OLD.fid, NEW.fid);',  # nosec B608 # noqa: S608
         ),
-        ("delete", f'AFTER DELETE ON "{table}" WHEN OLD.geom NOT NULL', f'DELETE FROM "{index}" WHERE id = OLD.fid;'),  # noqa: S608
+        ("delete", f'AFTER DELETE ON "{table}" WHEN OLD.geom NOT NULL', f'DELETE FROM "{index}" WHERE id = OLD.fid;'),  # nosec B608 # noqa: S608
     ):
         connection.execute(f'CREATE TRIGGER "{index}_{name}" {when} BEGIN {then} END')
