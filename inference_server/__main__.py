@@ -1,6 +1,8 @@
 """The command line: serve for the plugin, ground for people and scripts.
 
     rsground ground scene.tif "the white storage tank left of the road" -o tanks.gpkg
+    rsground batch mosaic.tif scenes/ -e "blue roofs" -e "the largest tank" -o found.gpkg
+    rsground export found.gpkg roofs.geojson
     rsground engines
     rsground parse "the largest blue roof north of the river"
     rsground serve --port 0 --parent-pid 1234
@@ -17,15 +19,23 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inference_server.commands import batch, export, train
 from inference_server.commands import eval as evaluate
-from inference_server.commands import train
-from inference_server.errors import EmptyTile, InvalidExpression, InvalidTile, ServerError, UnknownEngine
+from inference_server.errors import (
+    EmptyTile,
+    InvalidExpression,
+    InvalidRequest,
+    InvalidTile,
+    JournalMismatch,
+    ServerError,
+    UnknownEngine,
+)
 from inference_server.version import VERSION
 from rsground_plugin.protocol import OUTPUT_KINDS, EngineInfo, GroundingRequest, GroundingResult, ProtocolError
 
 FOUND, FAULT, USAGE, NOTHING = 0, 1, 2, 3
 #: Faults that the caller can mend on the command line.
-_USAGE_FAULTS = (ProtocolError, UnknownEngine, InvalidExpression)
+_USAGE_FAULTS = (ProtocolError, UnknownEngine, InvalidExpression, InvalidRequest, JournalMismatch)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -87,6 +97,8 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--idle-unload", type=float, metavar="SECONDS", help="free models when idle for so long")
     serve.set_defaults(run=_serve)
 
+    batch.add_parser(commands)
+    export.add_parser(commands)
     train.add_parser(commands)
     evaluate.add_parser(commands)
     return parser
@@ -106,7 +118,7 @@ def _with_joined_extent(arguments: Sequence[str]) -> list[str]:
     """``--extent -115.2,...`` as ``--extent=-115.2,...``: argparse takes a leading minus for an option."""
     joined: list[str] = []
     for argument in arguments:
-        if joined and joined[-1] == "--extent":
+        if joined and joined[-1] in ("--extent", "--area"):
             joined[-1] += f"={argument}"
         else:
             joined.append(argument)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import shapely
+from numpy.typing import NDArray
 
 from inference_server.expression import Relation
 from inference_server.predicates import CLOSE, PREDICATES, TO_ALL, TO_ITSELF, TO_THE_WHOLE, between
@@ -16,8 +17,10 @@ from rsground_plugin.protocol import EmptyReason
 
 #: A grade below this says no.
 FLOOR = 0.3
-#: Anchors looked at for one relation, best first; for "between", whose pairs are many.
+#: Anchors looked at for one relation; for "between", whose pairs are many, best first.
 MAX_ANCHORS, MAX_BETWEEN = 300, 32
+#: Targets looked at together: all pairs with their anchors are in memory. Fewer where each place has its own anchors.
+MAX_TARGETS, MAX_NEIGHBOURS = 4096, 256
 #: Shapes that overlap by so much are one and the same thing, which is no anchor of itself.
 SAME_IOU = 0.5
 
@@ -75,12 +78,56 @@ def grades_to_anchors(targets: Targets, relation: Relation, anchors: Sequence[It
     """How far each target bears the relation to the best of the anchors, or to so many as the phrase counts.
 
     An anchor counts by its score against the best one's. A thing is no anchor of itself. What a mask may
-    have broken up (a road, a lake) is also taken as a whole.
+    have broken up (a road, a lake) is also taken as a whole. Of more than ``MAX_ANCHORS`` anchors, neighbouring
+    targets are held against the half of so many that are best and the half that are nearest to them.
 
     Raises:
         Failed: the relation needs metres and the tile has none.
     """
-    anchors = sorted(anchors, key=lambda item: -item.score)[:MAX_ANCHORS]
+    anchors = sorted(anchors, key=lambda item: -item.score)
+    if len(targets) <= MAX_TARGETS and len(anchors) <= MAX_ANCHORS:
+        return _grades_to_few(targets, relation, anchors, frame)
+    grades = np.zeros(len(targets))
+    witnesses: list[list[Candidate]] = [[] for _ in range(len(targets))]
+    size = MAX_TARGETS if len(anchors) <= MAX_ANCHORS else MAX_NEIGHBOURS
+    for members in _neighbourhoods(targets.shapes, size):
+        part = Targets(targets.category, [targets.candidates[i] for i in members])
+        anchored = _grades_to_few(part, relation, _best_and_nearest(anchors, part.shapes), frame)
+        grades[members] = anchored.grades
+        for i, own in zip(members.tolist(), anchored.witnesses, strict=True):
+            witnesses[i] = own
+    return Anchored(grades, witnesses)
+
+
+def _neighbourhoods(shapes: Shapes, size: int) -> list[NDArray[np.intp]]:
+    """Indices of the shapes in parts of at most ``size`` that lie together: strips, cut across."""
+    count = -(-len(shapes) // size)
+    strips = max(1, round(count**0.5))
+    by_y = np.argsort(shapes.centers[:, 1], kind="stable")
+    parts: list[NDArray[np.intp]] = []
+    for strip in np.array_split(by_y, strips):
+        by_x = strip[np.argsort(shapes.centers[strip, 0], kind="stable")]
+        parts += np.array_split(by_x, max(1, -(-len(by_x) // size)))
+    return [part for part in parts if part.size]
+
+
+def _best_and_nearest(anchors: Sequence[Item], shapes: Shapes) -> list[Item]:
+    """At most ``MAX_ANCHORS`` of the anchors, which come best first, in that order."""
+    if len(anchors) <= MAX_ANCHORS:
+        return list(anchors)
+    bounds = np.array([item.candidate.polygon.bounds for item in anchors])
+    low, high = shapes.bounds[:, :2].min(axis=0), shapes.bounds[:, 2:].max(axis=0)
+    gaps = np.maximum(np.maximum(low - bounds[:, 2:], bounds[:, :2] - high), 0.0)
+    middles = np.abs((bounds[:, :2] + bounds[:, 2:]) - (low + high)).sum(axis=1)
+    nearest = np.lexsort((middles, np.hypot(gaps[:, 0], gaps[:, 1])))
+    half = MAX_ANCHORS // 2
+    best = set(range(half))
+    chosen = best | set([i for i in nearest.tolist() if i not in best][: MAX_ANCHORS - half])
+    return [anchors[i] for i in sorted(chosen)]
+
+
+def _grades_to_few(targets: Targets, relation: Relation, anchors: Sequence[Item], frame: Frame) -> Anchored:
+    """Grades with all pairs in memory; anchors come best first."""
     pairs = Pairs(targets.shapes, Shapes([item.candidate.polygon for item in anchors]))
     grades = _pair_grades(targets, relation, pairs, anchors, frame)
     weights = _weights(anchors)

@@ -1,8 +1,10 @@
-"""The routes, the one table from exceptions to error codes, and the stream of events that answers a query.
+"""The routes, and the one table from exceptions to error codes.
 
 GET  /v1/health     no token     Health
 GET  /v1/engines    token        {"engines": [EngineInfo]}   (also as /v1/models)
 POST /v1/ground     token        multipart request + tile -> JSON lines: ProgressEvent*, ResultEvent | ErrorEvent
+POST /v1/batch      token        BatchRequest as JSON -> JSON lines: PlanEvent, (TileEvent | ProgressEvent)*,
+                                 BatchEndEvent | ErrorEvent
 POST /v1/shutdown   token        the server leaves
 """
 
@@ -14,18 +16,18 @@ import json
 import logging
 import threading
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import Future
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
-from inference_server.body import read_parts
-from inference_server.errors import Cancelled, InvalidRequest, ProtocolMismatch, ServerError
+from inference_server.body import read_bounded, read_parts
+from inference_server.errors import InvalidRequest, ProtocolMismatch, ServerError
+from inference_server.event_stream import EventStream
 from inference_server.guard import Guard, error_response
 from inference_server.pipeline import GroundingPipeline
 from inference_server.raster import RasterTile, read_tile
@@ -34,23 +36,25 @@ from inference_server.worker import InferenceThread
 from rsground_plugin.protocol import (
     MAX_BODY_BYTES,
     PROTOCOL_VERSION,
-    ErrorEvent,
+    BatchEndEvent,
+    BatchRequest,
     Event,
     GroundingRequest,
-    GroundingResult,
     Health,
     ProgressEvent,
     ProtocolError,
     ResultEvent,
     WireError,
-    event_to_line,
 )
+
+if TYPE_CHECKING:
+    from inference_server.batch.run import Batch
 
 logger = logging.getLogger(__name__)
 
 _MAX_REQUEST_BYTES = 64 * 1024
-#: Progress comes at most so often: an engine may report thousands of steps.
-_PROGRESS_INTERVAL_S = 0.05
+#: Many rasters, and an area with many corners.
+MAX_BATCH_BYTES = 64 * 1024 * 1024
 
 
 def wire_error(error: BaseException) -> WireError:
@@ -106,7 +110,31 @@ class Server:
         try:
             query, tile = await self._validated(request)
             await asyncio.to_thread(self.pipeline.registry.get, query.engine)
-            return _EventStream(self.inference, lambda progress: self.pipeline.ground(query, tile, progress))
+            return EventStream(self.inference, lambda send: self._grounded(query, tile, send), wire_error)
+        except ClientDisconnect:
+            return Response(status_code=400)  # nobody is there to read it
+        except (ServerError, ProtocolError, MemoryError) as error:
+            return error_response(wire_error(error))
+
+    def _grounded(self, query: GroundingRequest, tile: RasterTile, send: Callable[[Event], None]) -> Event:
+        def progress(stage: str, done: int, total: int) -> None:
+            send(ProgressEvent(stage, max(0, int(done)), max(0, int(total))))
+
+        return ResultEvent(self.pipeline.ground(query, tile, progress))
+
+    def _prepared(self, query: BatchRequest) -> Batch:
+        # Imported here: the server announces itself without waiting for scipy.
+        from inference_server.batch.run import Batch
+
+        return Batch.prepare(query, lambda: self.pipeline.registry)
+
+    async def batch(self, request: Request) -> Response:
+        """As :meth:`ground`: refused with a status, or answered by events."""
+        try:
+            body = await read_bounded(request.stream(), request.headers.get("content-length"), MAX_BATCH_BYTES)
+            query = BatchRequest.from_dict(_checked_json(body, "batch"))
+            batch = await asyncio.to_thread(self._prepared, query)
+            return EventStream(self.inference, lambda send: BatchEndEvent(batch.run(send)), wire_error)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except (ServerError, ProtocolError, MemoryError) as error:
@@ -117,18 +145,7 @@ class Server:
         parts = await read_parts(
             headers.get("content-type", ""), headers.get("content-length"), request.stream(), limits=self._limits
         )
-        try:
-            data = json.loads(parts["request"])
-        except ValueError as error:  # not UTF-8, or not JSON
-            raise InvalidRequest(f"request: expected JSON, got something else: {error}", field="request") from error
-        protocol = data.get("protocol", PROTOCOL_VERSION) if isinstance(data, dict) else PROTOCOL_VERSION
-        if isinstance(protocol, int) and protocol != PROTOCOL_VERSION:
-            raise ProtocolMismatch(
-                f"request.protocol: this server speaks protocol {PROTOCOL_VERSION}, the request {protocol}. "
-                "Update the plugin and the server to the same version.",
-                field="request.protocol",
-            )
-        query = GroundingRequest.from_dict(data)
+        query = GroundingRequest.from_dict(_checked_json(parts["request"], "request"))
         self.pipeline.registry.name_of(query.engine)
         tile = await asyncio.to_thread(read_tile, parts["tile"])
         return query, tile
@@ -170,6 +187,7 @@ def make_app(server: Server, *, token: str, port: int) -> ASGIApp:
             Route("/v1/engines", server.engines),
             Route("/v1/models", server.engines),
             Route("/v1/ground", server.ground, methods=["POST"]),
+            Route("/v1/batch", server.batch, methods=["POST"]),
             Route("/v1/shutdown", server.shutdown, methods=["POST"]),
         ],
         exception_handlers={HTTPException: _no_route, Exception: _failed},
@@ -178,81 +196,25 @@ def make_app(server: Server, *, token: str, port: int) -> ASGIApp:
     return Guard(app, token=token, port=port)
 
 
+def _checked_json(text: bytes, name: str) -> Any:
+    """The JSON of a request in our protocol's version. Raises InvalidRequest, ProtocolMismatch."""
+    try:
+        data = json.loads(text)
+    except ValueError as error:  # not UTF-8, or not JSON
+        raise InvalidRequest(f"{name}: expected JSON, got something else: {error}", field=name) from error
+    protocol = data.get("protocol", PROTOCOL_VERSION) if isinstance(data, dict) else PROTOCOL_VERSION
+    if isinstance(protocol, int) and protocol != PROTOCOL_VERSION:
+        raise ProtocolMismatch(
+            f"{name}.protocol: this server speaks protocol {PROTOCOL_VERSION}, the request {protocol}. "
+            "Update the plugin and the server to the same version.",
+            field=f"{name}.protocol",
+        )
+    return data
+
+
 async def _no_route(request: Request, _: Exception) -> Response:
     return error_response(WireError("not_found", f"There is no {request.method} {request.url.path[:100]} here."))
 
 
 async def _failed(_: Request, error: Exception) -> Response:
     return error_response(wire_error(error))
-
-
-class _EventStream(Response):
-    """Runs one query on the inference thread and sends its events as JSON lines as they come.
-
-    When the asker closes the connection, the query's next report of progress raises Cancelled in it.
-    """
-
-    media_type = "application/x-ndjson"
-
-    def __init__(
-        self, inference: InferenceThread, query: Callable[[Callable[[str, int, int], None]], GroundingResult]
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
-        self._is_cancelled = threading.Event()
-        self._last_stage = ""
-        self._last_time = 0.0
-        self.status_code = 200
-        self.background = None
-        self.init_headers({"Cache-Control": "no-store"})
-        # Submitting may raise Busy, which still gets a status of its own.
-        future = inference.submit(lambda: query(self._progress), self._is_cancelled)
-        future.add_done_callback(self._ended)
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        leaving = asyncio.create_task(_gone(receive))
-        sending = asyncio.create_task(self._send_events(send))
-        try:
-            await asyncio.wait((leaving, sending), return_when=asyncio.FIRST_COMPLETED)
-            if sending.done():
-                sending.result()
-        except OSError:  # the asker went away while a line was sent
-            logger.debug("the asker has gone")
-        finally:
-            self._is_cancelled.set()
-            leaving.cancel()
-            sending.cancel()
-
-    async def _send_events(self, send: Send) -> None:
-        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
-        is_last = False
-        while not is_last:
-            event = await self._events.get()
-            is_last = not isinstance(event, ProgressEvent)
-            line = await asyncio.to_thread(event_to_line, event) if is_last else event_to_line(event)
-            await send({"type": "http.response.body", "body": line, "more_body": not is_last})
-
-    # -- on the inference thread --------------------------------------------------------------------
-
-    def _progress(self, stage: str, done: int, total: int) -> None:
-        if self._is_cancelled.is_set():
-            raise Cancelled("The query was cancelled.")
-        now = self._loop.time()
-        if stage != self._last_stage or now - self._last_time >= _PROGRESS_INTERVAL_S:
-            self._last_stage, self._last_time = stage, now
-            self._put(ProgressEvent(stage, max(0, int(done)), max(0, int(total))))
-
-    def _ended(self, future: Future[GroundingResult]) -> None:
-        error = future.exception()
-        self._put(ResultEvent(future.result()) if error is None else ErrorEvent(wire_error(error)))
-
-    def _put(self, event: Event) -> None:
-        with contextlib.suppress(RuntimeError):  # the loop has ended: the server is leaving
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-
-
-async def _gone(receive: Receive) -> None:
-    while True:
-        message: Any = await receive()
-        if message["type"] == "http.disconnect":
-            return

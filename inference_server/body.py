@@ -1,4 +1,4 @@
-"""A request's body, bounded while it streams in, as the parts of a multipart form."""
+"""A request's body, bounded while it streams in, whole or as the parts of a multipart form."""
 
 from __future__ import annotations
 
@@ -47,6 +47,18 @@ async def read_parts(
     except MultipartParseError as error:
         raise InvalidRequest(f"The body is not a well-formed multipart form: {error}", field="body") from error
     return form.finished()
+
+
+async def read_bounded(chunks: AsyncIterator[bytes], content_length: str | None, max_bytes: int) -> bytes:
+    """A whole body of at most so many bytes. Raises BodyTooLarge; nothing beyond is kept."""
+    if content_length is not None and content_length.isdigit() and int(content_length) > max_bytes:
+        raise _too_large("body", max_bytes)
+    body = bytearray()
+    async for chunk in chunks:
+        if len(body) + len(chunk) > max_bytes:
+            raise _too_large("body", max_bytes)
+        body += chunk
+    return bytes(body)
 
 
 def _too_large(what: str, max_bytes: int) -> BodyTooLarge:

@@ -68,15 +68,37 @@ def detection_of(
         outline = MultiPolygon([Polygon(_box_corners(prediction))])
         hull, pixel_area = _box_corners(prediction), outline.area
     hbb, obb = _boxes(prediction, hull)
+    return outlined_detection(
+        outline, hull, placement,
+        score=score, label=prediction.label, hbb=hbb, obb=obb, pixel_area=pixel_area,
+        outputs=outputs if mask is not None else [kind for kind in outputs if kind != "mask"],
+        detection_id=detection_id,
+    )  # fmt: skip
+
+
+def outlined_detection(
+    outline: MultiPolygon,
+    hull: FloatArray,
+    placement: Placement,
+    *,
+    score: float,
+    label: str,
+    hbb: HBB,
+    obb: OBB,
+    pixel_area: float,
+    outputs: Sequence[str],
+    detection_id: str = "",
+) -> Detection:
+    """An outline in pixel space, and the corners (n, 2) of its convex hull, on the map; the rest as they come."""
     measures = placement.measures(outline, hull)
     box = placement.ring(hbb_corners(hbb))
     return Detection(
-        id=detection_id or _id_of(prediction.label, box),
+        id=detection_id or _id_of(label, box),
         score=min(max(float(score), 0.0), 1.0),
-        label=prediction.label,
+        label=label,
         hbb=box if "hbb" in outputs else None,
         obb=placement.ring(obb_corners(obb)) if "obb" in outputs else None,
-        mask=placement.rings(outline) if "mask" in outputs and mask is not None else None,
+        mask=placement.rings(outline) if "mask" in outputs else None,
         area_m2=None if measures is None else measures.area_m2,
         length_m=None if measures is None else measures.length_m,
         width_m=None if measures is None else measures.width_m,

@@ -110,8 +110,33 @@ def valid_pixels(dataset: DatasetReader, bands: DisplayBands, pixels: Pixels, wi
     return valid
 
 
+#: Lowest and highest value of each band that is shown.
+Limits = tuple[tuple[float, float], ...]
+
+
+def display_limits(dataset: DatasetReader, bands: DisplayBands) -> Limits | None:
+    """What each shown band (near infrared last) is stretched between over the whole raster; None for 8-bit colours.
+
+    From a sample of the raster, so that every tile of it is stretched alike.
+    """
+    indexes = [*bands.rgb, *([bands.nir] if bands.nir else [])]
+    if bands.is_paletted or (len(bands.rgb) == 3 and all(dataset.dtypes[i - 1] == "uint8" for i in indexes)):
+        return None
+    pixels = _sample(dataset, indexes)
+    window = Window(0, 0, dataset.width, dataset.height)
+    valid = valid_pixels(dataset, bands, pixels, window)
+    if not valid.any():
+        return None
+    return tuple(stretch_limits(band, valid) for band in pixels)
+
+
 def displayed(
-    dataset: DatasetReader, bands: DisplayBands, pixels: Pixels, valid: NDArray[np.bool_]
+    dataset: DatasetReader,
+    bands: DisplayBands,
+    pixels: Pixels,
+    valid: NDArray[np.bool_],
+    *,
+    limits: Limits | None = None,
 ) -> NDArray[np.uint8]:
     """The colours a user sees: (3, row, col) uint8, black where there are no data.
 
@@ -120,6 +145,7 @@ def displayed(
         bands: from :func:`display_bands`.
         pixels: (1 or 3, row, col), as read.
         valid: (row, col) bool.
+        limits: from :func:`display_limits`; from the pixels themselves when None.
     """
     if bands.is_paletted:
         table = np.zeros((256, 3), dtype=np.uint8)
@@ -130,7 +156,8 @@ def displayed(
     elif pixels.dtype == np.uint8 and len(pixels) == 3:
         rgb = pixels.astype(np.uint8)
     else:
-        rgb = np.stack([np.round(255 * stretched(band, valid)).astype(np.uint8) for band in pixels])
+        given = limits or [None] * len(pixels)
+        rgb = np.stack([_as_bytes(stretched(b, valid, limits=g)) for b, g in zip(pixels, given, strict=False)])
     if len(rgb) == 1:
         rgb = np.repeat(rgb, 3, axis=0)
     rgb = np.ascontiguousarray(rgb)
@@ -138,31 +165,49 @@ def displayed(
     return rgb
 
 
-def stretched(band: Pixels, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _as_bytes(share: NDArray[np.float32]) -> NDArray[np.uint8]:
+    return np.asarray(np.round(255 * share).astype(np.uint8))
+
+
+def stretched(
+    band: Pixels, valid: NDArray[np.bool_], *, limits: tuple[float, float] | None = None
+) -> NDArray[np.float32]:
     """The band between its 2nd and 98th percentile as [0, 1]: (row, col) float32; 0.5 where it is constant.
 
     Args:
         band: (row, col), any real or complex type.
         valid: (row, col) bool, at least one True.
+        limits: other values to stretch between.
     """
-    values = np.abs(band) if band.dtype.kind == "c" else band
     # Only invalid pixels may be not finite; their value does not matter.
-    values = np.where(valid, values, 0).astype(np.float64)
-    data = values[valid]
-    low, high = np.percentile(data[:: max(1, data.size // _SAMPLE_PIXELS)], _STRETCH_PERCENTILES)
-    if high <= low:  # nearly all pixels share one value: the rest shows only over the full range
-        low, high = float(data.min()), float(data.max())
+    values = np.where(valid, _real(band), 0).astype(np.float64)
+    low, high = stretch_limits(band, valid) if limits is None else limits
     if high <= low:
         return np.full(values.shape, 0.5, dtype=np.float32)
     scaled: NDArray[np.float32] = np.clip((values - low) / (high - low), 0, 1).astype(np.float32)
     return scaled
 
 
-def near_infrared(band: Pixels, valid: NDArray[np.bool_]) -> NDArray[np.float32]:
+def _real(band: Pixels) -> Pixels:
+    return np.abs(band) if band.dtype.kind == "c" else band
+
+
+def stretch_limits(band: Pixels, valid: NDArray[np.bool_]) -> tuple[float, float]:
+    """The band's 2nd and 98th percentile, or its range where these are the same; arguments as ``stretched``'s."""
+    data = _real(band)[valid].astype(np.float64)
+    low, high = np.percentile(data[:: max(1, data.size // _SAMPLE_PIXELS)], _STRETCH_PERCENTILES)
+    if high <= low:  # nearly all pixels share one value: the rest shows only over the full range
+        low, high = data.min(), data.max()
+    return float(low), float(high)
+
+
+def near_infrared(
+    band: Pixels, valid: NDArray[np.bool_], *, limits: tuple[float, float] | None = None
+) -> NDArray[np.float32]:
     """A near-infrared band as (row, col) float32 in [0, 1]: 8 bits over 255 as the colours are, others stretched."""
     if band.dtype == np.uint8:
         share: NDArray[np.float32] = band.astype(np.float32) / np.float32(255)
     else:
-        share = stretched(band, valid)
+        share = stretched(band, valid, limits=limits)
     share[~valid] = 0
     return share

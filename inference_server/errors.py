@@ -12,7 +12,9 @@ ServerError
   BodyTooLarge       more came than is taken
   ProtocolMismatch   plugin and server are of different versions
   Busy               too many queries wait already
-  CannotWrite        the output file cannot be written (command line)
+  CannotWrite        the output file cannot be written
+  JournalMismatch    a batch's output holds the journal of another run
+  DiskFull           there is no room left for the output
 """
 
 from __future__ import annotations
@@ -74,3 +76,11 @@ class Busy(ServerError):
 
 class CannotWrite(ServerError):
     code = "internal"
+
+
+class JournalMismatch(ServerError):
+    code = "journal_mismatch"
+
+
+class DiskFull(ServerError):
+    code = "disk_full"

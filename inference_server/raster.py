@@ -75,7 +75,7 @@ def read_tile(data: bytes, *, max_pixels: int = MAX_TILE_PIXELS) -> RasterTile:
         raise InvalidTile(f"The tile is not a TIFF: it starts with {data[:4]!r}. Send a GeoTIFF.", field="tile")
     try:
         # Only the GTiff driver: a VRT in the bytes could name any file of this machine.
-        with rasterio.Env(**_GDAL_OPTIONS), MemoryFile(data) as memory, _quiet_open(memory) as dataset:
+        with rasterio.Env(**_GDAL_OPTIONS), MemoryFile(data) as memory, open_raster(memory) as dataset:
             if dataset.width * dataset.height > max_pixels:
                 raise InvalidTile(
                     f"The tile has {dataset.width} x {dataset.height} pixels; at most {max_pixels} are taken. "
@@ -107,8 +107,8 @@ def read_window(
         EmptyTile: no pixel there is valid.
     """
     try:
-        with rasterio.Env(GDAL_CACHEMAX=128), _quiet_open(path) as dataset:
-            affine, crs = _placed(dataset)
+        with rasterio.Env(GDAL_CACHEMAX=128), open_raster(path) as dataset:
+            affine, crs = placed(dataset)
             window = Window(0, 0, dataset.width, dataset.height)
             if extent is not None:
                 window = _window(dataset, affine, _in_crs(extent, extent_crs, crs))
@@ -117,7 +117,8 @@ def read_window(
         raise InvalidTile(f"{path} could not be read as a raster: {error}", field="tile") from error
 
 
-def _quiet_open(source: str | Path | MemoryFile) -> DatasetReader:
+def open_raster(source: str | Path | MemoryFile) -> DatasetReader:
+    """An open raster, with or without a place; the caller closes it."""
     with warnings.catch_warnings():
         # A raster without a place is welcome: its results are in pixels.
         warnings.simplefilter("ignore", NotGeoreferencedWarning)
@@ -129,7 +130,7 @@ def _quiet_open(source: str | Path | MemoryFile) -> DatasetReader:
 def _read(dataset: DatasetReader, window: Window, *, max_pixels: int) -> RasterTile:
     shrink = max(1.0, math.sqrt(window.width * window.height / max_pixels))
     height, width = max(1, int(window.height / shrink)), max(1, int(window.width / shrink))
-    affine, crs = _placed(dataset)
+    affine, crs = placed(dataset)
     if affine.is_degenerate:
         raise InvalidTile(f"The raster's geotransform has no area: {tuple(affine)[:6]}", field="tile")
     bands = display_bands(dataset)
@@ -157,7 +158,7 @@ def _scale(window: Window, width: int, height: int) -> Affine:
     return Affine.scale(window.width / width, window.height / height)
 
 
-def _placed(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
+def placed(dataset: DatasetReader) -> tuple[Affine, CRS | None]:
     """Affine and CRS; from the ground control points (least squares) where there is no geotransform."""
     points, points_crs = dataset.gcps
     if points and dataset.transform.is_identity:

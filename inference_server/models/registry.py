@@ -45,6 +45,7 @@ BUILT_IN: Mapping[str, EngineSource] = {
     "geobia": EngineSource(
         imported("inference_server.models.geobia.engine:GeobiaEngine"), "Embedded (object-based, no download)"
     ),
+    "provg": EngineSource(imported("inference_server.models.provg.engine:ProVGEngine"), "ProVG (neural)"),
 }
 
 

@@ -370,27 +370,6 @@ def test_full_size_of_tiny_parts_from_local_folders(tmp_path: Path):
     assert torch.equal(after.mask_logits, before.mask_logits)
 
 
-def test_evidence_backbone_is_the_evidence_networks_encoder(tmp_path: Path):
-    network = pytest.importorskip(
-        "inference_server.models.evidence.network", reason="there is no evidence network here"
-    )
-    other = network.EvidenceNetwork().eval()
-    torch.save({"averaged": other.state_dict()}, tmp_path / "evidence.pt")
-    from inference_server.models.provg.backbone import EvidenceBackbone
-
-    settings = replace(
-        TINY,
-        backbone="evidence",
-        channels=tuple(network.CHANNELS[1:]),
-        pretrained_backbone=str(tmp_path / "evidence.pt"),
-    )
-    backbone = EvidenceBackbone(settings).eval()
-    x = image = torch.randn(1, 5, 64, 64)
-    for index in range(4):
-        x = backbone.stage(index, x)
-    assert torch.equal(x, other.features(image)[-1])
-
-
 def test_swin_stages_are_those_of_transformers():
     transformers = pytest.importorskip("transformers", reason="Swin comes through transformers")
     from inference_server.models.provg.backbone import SwinBackbone

@@ -22,8 +22,8 @@ from inference_server.raster import RasterTile, read_window
 class InvalidData(InvalidRequest):
     """A data set's file is missing or not what its format says; the message starts with the file."""
 
-    def __init__(self, path: Path, reason: str) -> None:
-        super().__init__(f"{path}: {reason}", field="data")
+    def __init__(self, path: Path | str, reason: str = "it could not be read", *, field: str = "data") -> None:
+        super().__init__(f"{path}: {reason}", field=field)
         self.path = path
 
 

@@ -155,7 +155,7 @@ def towns(folder: Path, *, expressions: int = 20, gsd_m: float = 0.3) -> SceneSe
 def labelled(name: str, folder: Path, *, expressions: int = 8) -> SceneSet:
     """Planes, cars or trees, of which planes and cars are held out.
 
-    The embedded engine's curves and the evidence network were trained on every third plane picture and every second
+    The embedded engine's curves were fitted on every third plane picture and every second
     car picture (``geobia_labels.planes`` and ``cars``, from the first one on); none of those is given here. Of the
     planes every third from the second on is given. Trees are not held out: training saw all of them.
     """

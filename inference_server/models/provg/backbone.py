@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -47,39 +45,6 @@ class CompactBackbone(Backbone):
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         out: Tensor = self.stages[index](x)
-        return out
-
-
-class EvidenceBackbone(Backbone):
-    """The encoder of the evidence network, whose weights it can start from."""
-
-    def __init__(self, config: ProVGConfig) -> None:
-        super().__init__()
-        from inference_server.models.evidence.network import CHANNELS, EvidenceNetwork
-
-        self.channels = config.channels
-        if config.channels != tuple(CHANNELS[1:]) or not config.knows_gsd:
-            raise ValueError(
-                f"EvidenceBackbone: expected channels {tuple(CHANNELS[1:])} and knows_gsd, got {config.channels} and"
-                f" {config.knows_gsd}"
-            )
-        network = EvidenceNetwork()
-        self.stem, self.stage4 = network.stem, network.stage4
-        self.stage8, self.stage16, self.stage32 = network.stage8, network.stage16, network.stage32
-        if config.pretrained_backbone:
-            self._start_from(Path(config.pretrained_backbone))
-
-    def _start_from(self, path: Path) -> None:
-        """Takes the encoder's weights out of a state that the evidence network's training wrote."""
-        stored = torch.load(path, weights_only=True, map_location="cpu")
-        missing = self.load_state_dict(stored["averaged"], strict=False).missing_keys
-        if missing:
-            raise ValueError(f"{path}: expected a state of the evidence network, it lacks {', '.join(missing[:3])} ...")
-
-    def stage(self, index: int, x: Tensor) -> Tensor:
-        if index == 0:
-            x = self.stem(x)
-        out: Tensor = (self.stage4, self.stage8, self.stage16, self.stage32)[index](x)
         return out
 
 
@@ -147,5 +112,5 @@ class _Residual(nn.Module):
 
 def backbone(config: ProVGConfig) -> Backbone:
     """The backbone that the settings ask for."""
-    made = {"compact": CompactBackbone, "evidence": EvidenceBackbone, "swin": SwinBackbone}[config.backbone]
+    made = {"compact": CompactBackbone, "swin": SwinBackbone}[config.backbone]
     return made(config)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-BACKBONES = ("compact", "evidence", "swin")
+BACKBONES = ("compact", "swin")
 TEXT_ENCODERS = ("compact", "bert")
 #: Fig. 2: (a) one sentence embedding; (b) locate and verify side by side; (c) and (d) one after the other.
 MODULATIONS = ("none", "global", "parallel", "sequence")
@@ -18,7 +18,7 @@ class ProVGConfig:
     """What a network is made of.
 
     Attributes:
-        backbone: "compact" and "evidence" are convolutional, from scratch; "swin" comes from transformers.
+        backbone: "compact" is convolutional, from scratch; "swin" comes from transformers.
         channels: of the backbone's maps at strides 4, 8, 16 and 32.
         depths: blocks in each stage of the compact backbone.
         text: "compact" (a small transformer over our own vocabulary) or "bert".

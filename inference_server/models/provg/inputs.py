@@ -17,8 +17,8 @@ from inference_server.models.provg.tokenizer import Tokenizer
 #: ImageNet's mean and standard deviation, of values from 0 to 255.
 _MEAN = np.array([123.675, 116.28, 103.53], np.float32)[:, None, None]
 _STD = np.array([58.395, 57.12, 57.375], np.float32)[:, None, None]
-#: As the evidence network reads pictures, whose encoder ours may start from.
-_EVIDENCE_MEAN, _EVIDENCE_STD = 118.0, 60.0
+#: Grey level and spread that pictures are brought to zero mean and unit scale by.
+_GRAY_MEAN, _GRAY_STD = 118.0, 60.0
 
 Ids = NDArray[np.int64]
 
@@ -55,7 +55,7 @@ def planes_of(rgb: NDArray[np.uint8], config: ProVGConfig, *, gsd_m: float | Non
     if config.backbone == "swin":
         return np.asarray((scaled - _MEAN) / _STD, np.float32)
     planes = np.zeros((config.bands, size, size), np.float32)
-    planes[:3] = (scaled - _EVIDENCE_MEAN) / _EVIDENCE_STD
+    planes[:3] = (scaled - _GRAY_MEAN) / _GRAY_STD
     if config.knows_gsd and gsd_m is not None:
         planes[3] = math.log2(gsd_m * math.sqrt(rows * cols) / size / 0.3)
         planes[4] = 1.0

@@ -1,0 +1,315 @@
+"""A batch from request to result: tiles into the journal, merged, resolved, written. A stopped one goes on.
+
+batch = Batch.prepare(BatchRequest(("scene.tif",), ("blue roofs",), "roofs.gpkg"), Registry)
+result = batch.run(print)
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import shapely
+
+from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
+from inference_server.batch.journal import Journal
+from inference_server.batch.pool import pooled_answers
+from inference_server.batch.resolving import SceneObjects, detections
+from inference_server.batch.results import Answered, write_results
+from inference_server.batch.scene import Scene, open_scene
+from inference_server.batch.tiles import Piece, TileAnswer
+from inference_server.batch.work import Job, TileWork
+from inference_server.detections import with_unique_ids
+from inference_server.errors import InvalidExpression, InvalidRequest, OutOfMemory
+from inference_server.expression import Expression, Phrase, describe, parse
+from inference_server.geometry import obb_corners, obb_of_points
+from inference_server.models.registry import Registry
+from inference_server.relations import Resolution
+from rsground_plugin.protocol import (
+    BatchEvent,
+    BatchFinding,
+    BatchPlan,
+    BatchRequest,
+    BatchResult,
+    EngineInfo,
+    PlanEvent,
+    ProgressEvent,
+    Ring,
+    TileEvent,
+)
+
+OnEvent = Callable[[BatchEvent], None]
+#: Tiles, what outlines their answers, the engine's seconds.
+Answers = Generator[tuple[Job, Callable[[], TileAnswer | None], float], None, None]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """A run that was checked and laid out; :meth:`prepare` makes it.
+
+    Attributes:
+        request: as asked.
+        engine: what the engine is.
+        expressions: parsed.
+        phrases: what the engine is asked for, each with its number.
+        scenes: the rasters.
+        plan: for the asker; says what the journal holds already.
+        make_registry: gives the engines, here and in worker processes.
+        workers: processes that ask tiles; 1 for this one.
+    """
+
+    request: BatchRequest
+    engine: EngineInfo
+    expressions: tuple[Expression, ...]
+    phrases: dict[Phrase, int]
+    scenes: tuple[Scene, ...]
+    plan: BatchPlan
+    make_registry: Callable[[], Registry]
+    workers: int = 1
+
+    @classmethod
+    def prepare(
+        cls, request: BatchRequest, make_registry: Callable[[], Registry] = Registry, *, workers: int = 1
+    ) -> Batch:
+        """Opens the rasters, lays out their tiles and looks into the output; writes nothing.
+
+        Raises:
+            InvalidExpression, InvalidRequest, InvalidTile, UnknownEngine, EngineUnavailable: as their names say.
+            JournalMismatch: the output holds something else, and ``request.restart`` is not set.
+            Busy: another run writes it.
+        """
+        registry = make_registry()
+        engine = replace(registry.get(request.engine).info, name=registry.name_of(request.engine))
+        expressions = tuple(parse(text) for text in request.expressions)
+        for expression in expressions:
+            if not expression.targets:
+                raise InvalidExpression(
+                    f"There is nothing to look for in “{expression.text}”. Name a thing, such as “white buildings”.",
+                    field="batch.expressions",
+                )
+        phrases = tuple(dict.fromkeys(phrase for expression in expressions for phrase in phrases_of(expression)))
+        first_crs: str | None = request.area_crs
+        scenes: list[Scene] = []
+        for raster in request.rasters:
+            scene = open_scene(
+                raster,
+                margin=lambda gsd_m: margin_px(phrases, gsd_m),
+                is_coarse_wanted=any(is_large(phrase) for phrase in phrases),
+                gsd_m=request.gsd_m,
+                area=request.area,
+                area_crs=first_crs,
+            )
+            scenes.append(scene)
+            first_crs = first_crs or scenes[0].fine.placement.crs_text
+        if len({scene.fine.placement.crs is None for scene in scenes}) > 1:
+            raise InvalidRequest("Some rasters have a CRS and some have none: run them apart.", field="batch.rasters")
+        numbered = {phrase: number for number, phrase in enumerate(phrases)}
+        batch = cls(request, engine, expressions, numbered, tuple(scenes), BatchPlan(()), make_registry, workers)
+        state = Journal.peek(Path(request.output), batch.fingerprint(), restart=request.restart)
+        on_wire = tuple(scene.on_wire(sorted(state.done(i, 0))) for i, scene in enumerate(scenes))
+        return replace(batch, plan=BatchPlan(on_wire, state.tile_s))
+
+    def fingerprint(self) -> dict[str, Any]:
+        """What a journal must be of to be continued."""
+        request = self.request
+        return {
+            "rasters": [scene.fingerprint for scene in self.scenes],
+            "engine": self.engine.name,
+            "revision": self.engine.revision,
+            "expressions": list(request.expressions),
+            "area": request.area,
+            "area_crs": request.area_crs,
+            "gsd_m": request.gsd_m,
+            "tiles": [[len(grid.tiles) for grid in scene.passes()] + [scene.margin] for scene in self.scenes],
+        }
+
+    def run(self, on_event: OnEvent) -> BatchResult:
+        """Does what is left to do.
+
+        Args:
+            on_event: called in this thread with the plan, each tile when it is committed, and stages; what it raises
+                stops the run. What was committed stays, and the same request goes on from there.
+
+        Raises:
+            JournalMismatch, Busy, DiskFull, CannotWrite: of the output.
+            InvalidTile: a raster can no longer be read.
+            OutOfMemory: a tile is too large for this machine.
+        """
+        start = time.monotonic()
+        on_event(PlanEvent(self.plan))
+        if self.request.plan_only:
+            return BatchResult(self.request.output, seconds=time.monotonic() - start)
+        journal = Journal.open(Path(self.request.output), self.fingerprint(), restart=self.request.restart)
+        try:
+            self._ask_tiles(journal, on_event)
+            answers, findings, notes = self._resolve(journal, on_event)
+            on_event(ProgressEvent("writing", 0, 1))
+            write_results(journal, answers, self.engine, self.request.outputs)
+            on_event(ProgressEvent("writing", 1, 1))
+            if count := journal.count_nodata():
+                notes.append(f"{count} {'tile holds' if count == 1 else 'tiles hold'} no data and were skipped.")
+        except MemoryError as error:
+            raise OutOfMemory(
+                "A tile needs more memory than there is. Search at a coarser resolution, or with fewer workers."
+            ) from error
+        finally:
+            journal.close()
+        return BatchResult(self.request.output, tuple(findings), tuple(dict.fromkeys(notes)), time.monotonic() - start)
+
+    # -- tiles --------------------------------------------------------------------------------------
+
+    def _ask_tiles(self, journal: Journal, on_event: OnEvent) -> None:
+        state = journal.state()
+        jobs = [
+            Job(scene, level, tile)
+            for scene, layout in enumerate(self.scenes)
+            for level, grid in enumerate(layout.passes())
+            for tile in range(len(grid.tiles))
+            if tile not in state.done(scene, level)
+        ]
+        if not jobs:
+            return
+        counter = _Counter(self, journal, on_event)
+        answers = self._pooled(jobs, on_event) if self.workers > 1 else self._here(jobs, on_event)
+        # The journal is written beside the engine; a tile is told of once it is committed.
+        with ThreadPoolExecutor(1, "journal") as writer:
+            pending: tuple[Job, Future[TileAnswer | None]] | None = None
+
+            def commit(job: Job, outline: Callable[[], TileAnswer | None], seconds: float) -> TileAnswer | None:
+                answer = outline()
+                journal.add_tile(job.scene, job.level, job.tile, answer, seconds)
+                return answer
+
+            try:
+                for job, outline, seconds in answers:
+                    if pending is not None:
+                        counter.add(pending[0], pending[1].result())
+                    pending = (job, writer.submit(commit, job, outline, seconds))
+                if pending is not None:
+                    counter.add(pending[0], pending[1].result())
+            finally:
+                answers.close()
+
+    def _here(self, jobs: list[Job], on_event: OnEvent) -> Answers:
+        """Each tile's answer, the next one's pixels being read meanwhile."""
+        engine = self.make_registry().get(self.request.engine)
+        work = TileWork(self.scenes, self.phrases)
+
+        def progress(stage: str, done: int, total: int) -> None:
+            on_event(ProgressEvent(stage, max(0, int(done)), max(0, int(total))))
+
+        with ThreadPoolExecutor(1, "reader") as reader:
+            try:
+                coming = reader.submit(work.read, jobs[0])
+                for number, job in enumerate(jobs):
+                    start = time.monotonic()
+                    progress("reading", 0, 0)
+                    pixels = coming.result()
+                    if number + 1 < len(jobs):
+                        coming = reader.submit(work.read, jobs[number + 1])
+                    outline = work.ask(engine, job, pixels, progress)
+                    yield job, outline, time.monotonic() - start
+            finally:
+                reader.submit(work.close)
+
+    def _pooled(self, jobs: list[Job], on_event: OnEvent) -> Answers:
+        work = TileWork(self.scenes, self.phrases)
+        answers = pooled_answers(
+            jobs, work, self.make_registry, self.request.engine, workers=self.workers,
+            on_wait=lambda: on_event(ProgressEvent("waiting", 0, 0)),
+        )  # fmt: skip
+        try:
+            for job, answer, seconds in answers:
+                yield job, lambda answer=answer: answer, seconds  # type: ignore[misc]
+        finally:
+            answers.close()
+
+    # -- the whole ----------------------------------------------------------------------------------
+
+    def _resolve(self, journal: Journal, on_event: OnEvent) -> tuple[list[Answered], list[BatchFinding], list[str]]:
+        request, total = self.request, len(self.scenes) * len(self.expressions)
+        found: dict[str, list[tuple[Answered, Resolution]]] = {e.text: [] for e in self.expressions}
+        for number, scene in enumerate(self.scenes):
+            on_event(ProgressEvent("merging", number, len(self.scenes)))
+            objects = SceneObjects(journal, number, scene, self.phrases)
+            for i, expression in enumerate(self.expressions):
+                on_event(ProgressEvent("resolving", number * len(self.expressions) + i, total))
+                resolution = objects.resolved(expression)
+                chosen = [(r.candidate, r.score) for r in resolution.items if r.score >= request.min_score]
+                anchors = [(anchor, anchor.score) for anchor in resolution.anchors] if chosen else []
+                answer = Answered(
+                    expression.text,
+                    scene,
+                    detections(chosen, scene, request.outputs),
+                    detections(anchors, scene, ("hbb", "obb", "mask")),
+                )
+                found[expression.text].append((answer, resolution))
+        notes = [note for pairs in found.values() for _, resolution in pairs for note in resolution.notes]
+        for expression in self.expressions:
+            if expression.ignored:
+                words = ", ".join(f"“{word}”" for word in expression.ignored)
+                notes.append(f"Not understood, so ignored: {words}.")
+        findings = [_finding(e, found[e.text], request.min_score) for e in self.expressions]
+        answers = [answer for e in dict.fromkeys(found) for answer in _unique(found[e])]
+        return answers, findings, notes
+
+
+class _Counter:
+    """Tells of tiles as they are committed, with the running numbers."""
+
+    def __init__(self, batch: Batch, journal: Journal, on_event: OnEvent) -> None:
+        targets = dict.fromkeys(bare(target) for expression in batch.expressions for target in expression.targets)
+        self._batch, self._on_event = batch, on_event
+        self._targets = tuple(batch.phrases[phrase] for phrase in targets)
+        self._found = journal.count(self._targets)
+        state = journal.state()
+        self._done = sum(len(state.done(i, 0)) for i in range(len(batch.scenes)))
+        self._coarse = sum(len(state.done(i, 1)) for i in range(len(batch.scenes)))
+        self._coarse_total = sum(len(scene.coarse.tiles) for scene in batch.scenes if scene.coarse is not None)
+
+    def add(self, job: Job, answer: TileAnswer | None) -> None:
+        if job.level:
+            self._coarse += 1
+            self._on_event(ProgressEvent("coarse", self._coarse, self._coarse_total))
+            return
+        pieces = [p for p in (answer.pieces if answer else ()) if p.phrase in self._targets]
+        self._done += 1
+        self._found += len(pieces)
+        scene = self._batch.scenes[job.scene]
+        boxes = tuple(_ring(piece, scene) for piece in pieces)
+        self._on_event(TileEvent(job.scene, job.tile, self._done, self._batch.plan.total, self._found, boxes))
+
+
+def _ring(piece: Piece, scene: Scene) -> Ring:
+    hull = shapely.get_coordinates(piece.shape.convex_hull)[:-1]
+    return scene.fine.placement.ring(obb_corners(obb_of_points(np.ascontiguousarray(hull))))
+
+
+def _unique(pairs: list[tuple[Answered, Resolution]]) -> list[Answered]:
+    """The answers of one expression, their ids told apart over all scenes."""
+    found = with_unique_ids([d for answer, _ in pairs for d in answer.found])
+    anchors = with_unique_ids([d for answer, _ in pairs for d in answer.anchors])
+    out = []
+    for answer, _ in pairs:
+        n, m = len(answer.found), len(answer.anchors)
+        out.append(replace(answer, found=found[:n], anchors=anchors[:m]))
+        found, anchors = found[n:], anchors[m:]
+    return out
+
+
+def _finding(expression: Expression, pairs: list[tuple[Answered, Resolution]], min_score: float) -> BatchFinding:
+    count = sum(len(answer.found) for answer, _ in pairs)
+    reason = ""
+    if not count:
+        best = max((item.score for _, resolution in pairs for item in resolution.items), default=None)
+        failures = [resolution.failure.message for _, resolution in pairs if resolution.failure is not None]
+        if best is None:
+            reason = failures[0] if failures else "Nothing was found."
+        else:
+            reason = f"What was found has a score of at most {best:.2f}; the minimum is set to {min_score:.2f}."
+    return BatchFinding(expression.text, count, describe(expression), reason)

@@ -1,0 +1,95 @@
+"""/v1/batch over a real socket."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from batch_scenes import contents, pixel_boxes, planted, run
+from fake_engine import FakeEngine
+from test_app import Running, error, eventually
+
+from rsground_plugin.protocol import (
+    BatchEndEvent,
+    BatchRequest,
+    ErrorEvent,
+    PlanEvent,
+    TileEvent,
+    batch_event_from_line,
+)
+
+BOXES = [(750, 700, 40, 100), (100, 100, 30, 30)]
+SIDE = 2300
+
+
+@pytest.fixture(scope="module")
+def raster(tmp_path_factory):
+    return planted(tmp_path_factory.mktemp("raster") / "a.tif", *BOXES, height=SIDE, width=SIDE)
+
+
+@pytest.fixture
+def running():
+    running = Running(FakeEngine())
+    yield running
+    running.close()
+
+
+def ask(running, raster, output, *expressions, **options):
+    request = BatchRequest((str(raster),), expressions or ("houses",), str(output), **options)
+    return running.client.post("/v1/batch", json=request.to_dict())
+
+
+def events(response):
+    assert response.status_code == 200, response.text
+    return [batch_event_from_line(line) for line in response.content.splitlines()]
+
+
+def test_a_batch_streams_its_plan_tiles_and_end(running, raster, tmp_path):
+    told = events(ask(running, raster, tmp_path / "out.gpkg"))
+    assert isinstance(told[0], PlanEvent)
+    assert sum(isinstance(event, TileEvent) for event in told) == told[0].plan.total == 9
+    assert isinstance(told[-1], BatchEndEvent)
+    assert told[-1].result.findings[0].count == 2
+    assert pixel_boxes(tmp_path / "out.gpkg") == sorted(BOXES)
+
+
+def test_a_plan_only_answers_and_writes_nothing(running, raster, tmp_path):
+    told = events(ask(running, raster, tmp_path / "out.gpkg", plan_only=True))
+    assert [type(event) for event in told] == [PlanEvent, BatchEndEvent]
+    assert not (tmp_path / "out.gpkg").exists()
+
+
+def test_closing_the_connection_stops_and_the_same_request_goes_on(running, raster, tmp_path):
+    output = tmp_path / "out.gpkg"
+    request = BatchRequest((str(raster),), ("houses",), str(output)).to_dict()
+    with running.client.stream("POST", "/v1/batch", json=request) as response:
+        for line in response.iter_lines():
+            if isinstance(batch_event_from_line(line), TileEvent):
+                break
+    eventually(lambda: not running.server.inference.is_busy)
+    told = events(ask(running, raster, output))
+    assert told[0].plan.done >= 1
+    assert isinstance(told[-1], BatchEndEvent)
+    run(raster, ["houses"], tmp_path / "whole.gpkg")
+    assert contents(output) == contents(tmp_path / "whole.gpkg")
+
+
+def test_refusals_come_with_a_status(running, raster, tmp_path):
+    output = tmp_path / "out.gpkg"
+    assert error(ask(running, tmp_path / "none.tif", output), 422).code == "invalid_tile"
+    assert error(ask(running, raster, output, "the"), 422).code == "invalid_expression"
+    assert error(ask(running, raster, output, engine="none"), 422).code == "unknown_engine"
+    assert error(running.client.post("/v1/batch", content=b"{"), 422).code == "invalid_request"
+    assert error(running.client.post("/v1/batch", json={"rasters": []}), 422).field == "batch.expressions"
+    other = json.dumps({**BatchRequest((str(raster),), ("x",), "o").to_dict(), "protocol": 999})
+    assert error(running.client.post("/v1/batch", content=other), 422).code == "protocol_mismatch"
+    events(ask(running, raster, output))
+    mismatch = error(ask(running, raster, output, "ships"), 409)
+    assert mismatch.code == "journal_mismatch"
+    assert events(ask(running, raster, output, "ships", restart=True))
+
+
+def test_a_fault_amid_is_the_last_line(running, raster, tmp_path):
+    told = events(ask(running, raster, tmp_path / "out.gpkg", "memory houses"))
+    assert isinstance(told[-1], ErrorEvent)
+    assert told[-1].error.code == "out_of_memory"
