@@ -23,7 +23,6 @@ from rsground_plugin.protocol import (
     ProgressEvent,
     ResultEvent,
     WireError,
-    batch_event_to_line,
     event_to_line,
 )
 
@@ -93,7 +92,7 @@ class EventStream(Response):
             event = await self._events.get()
             is_last = isinstance(event, _LAST)
             is_small = isinstance(event, ProgressEvent)
-            line = _line(event) if is_small else await asyncio.to_thread(_line, event)
+            line = event_to_line(event) if is_small else await asyncio.to_thread(event_to_line, event)
             await send({"type": "http.response.body", "body": line, "more_body": not is_last})
 
     # -- on the inference thread --------------------------------------------------------------------
@@ -115,10 +114,6 @@ class EventStream(Response):
     def _put(self, event: AnyEvent) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: the server is leaving
             self._loop.call_soon_threadsafe(self._events.put_nowait, event)
-
-
-def _line(event: AnyEvent) -> bytes:
-    return event_to_line(event) if isinstance(event, ResultEvent) else batch_event_to_line(event)
 
 
 async def _gone(receive: Receive) -> None:

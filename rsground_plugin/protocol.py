@@ -472,19 +472,23 @@ class ErrorEvent:
 Event = Union[ProgressEvent, ResultEvent, ErrorEvent]
 
 
-def event_to_line(event: Event) -> bytes:
+def event_to_line(event: Union[Event, BatchEvent]) -> bytes:
     """One JSON line, UTF-8, with its line feed."""
     return json.dumps(event.to_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
 
 
-def event_from_line(line: Union[str, bytes]) -> Event:
-    """The event of one JSON line. Raises ProtocolError when it is none."""
+def _event_data(line: Union[str, bytes]) -> Mapping[str, Any]:
     try:
-        data = _object(json.loads(line), "event")
+        return _object(json.loads(line), "event")
     except ValueError as error:
         if isinstance(error, ProtocolError):
             raise
         raise ProtocolError("event", "one line of JSON", line) from error
+
+
+def event_from_line(line: Union[str, bytes]) -> Event:
+    """The event of one JSON line. Raises ProtocolError when it is none."""
+    data = _event_data(line)
     kind = _get(data, "event", "event")
     expected = {"progress": {"stage", "done", "total"}, "result": {"result"}, "error": {"error"}}
     if kind not in expected:
@@ -751,19 +755,9 @@ class BatchEndEvent:
 BatchEvent = Union[PlanEvent, TileEvent, ProgressEvent, BatchEndEvent, ErrorEvent]
 
 
-def batch_event_to_line(event: BatchEvent) -> bytes:
-    """One JSON line, UTF-8, with its line feed."""
-    return json.dumps(event.to_dict(), ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
 def batch_event_from_line(line: Union[str, bytes]) -> BatchEvent:
     """The event of one JSON line of a batch's answer. Raises ProtocolError when it is none."""
-    try:
-        data = _object(json.loads(line), "event")
-    except ValueError as error:
-        if isinstance(error, ProtocolError):
-            raise
-        raise ProtocolError("event", "one line of JSON", line) from error
+    data = _event_data(line)
     kind = _get(data, "event", "event")
     if kind == "plan":
         return PlanEvent(BatchPlan.from_dict(_get(data, "plan", "event")))

@@ -23,7 +23,7 @@ from rsground_plugin.protocol import (
     ProgressEvent,
     TileEvent,
     WireError,
-    batch_event_to_line,
+    event_to_line,
 )
 
 FOUND, NOTHING, STOPPED = 0, 3, 130
@@ -109,7 +109,7 @@ def _terminated(number: int, frame: Any) -> None:
 def _print_line(event: BatchEvent) -> None:
     if isinstance(event, ProgressEvent) and event.stage not in _OF_THE_WHOLE:
         return
-    sys.stdout.write(batch_event_to_line(event).decode())
+    sys.stdout.write(event_to_line(event).decode())
     sys.stdout.flush()
 
 

@@ -27,7 +27,6 @@ from rsground_plugin.protocol import (
     ProgressEvent,
     ResultEvent,
     WireError,
-    batch_event_to_line,
     event_to_line,
 )
 
@@ -158,7 +157,7 @@ def _handler(server: ScriptedServer) -> type:
             if self.path == "/v1/batch":
                 request = BatchRequest.from_dict(json.loads(body))
                 server.batch_requests.append(request)
-                self._stream(server.batch_script(request), batch_event_to_line)
+                self._stream(server.batch_script(request), event_to_line)
                 return
             head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
             message = BytesParser(policy=HTTP).parsebytes(head + body)

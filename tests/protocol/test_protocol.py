@@ -28,7 +28,6 @@ from rsground_plugin.protocol import (
     ResultEvent,
     WireError,
     batch_event_from_line,
-    batch_event_to_line,
     event_from_line,
     event_to_line,
 )
@@ -75,7 +74,7 @@ def test_golden_events_are_parsed_and_emitted_byte_for_byte():
 
 def test_golden_batch_events_are_parsed_and_emitted_byte_for_byte():
     lines = (GOLDEN / "batch_events.jsonl").read_bytes().splitlines(keepends=True)
-    assert [batch_event_to_line(batch_event_from_line(line)) for line in lines] == lines
+    assert [event_to_line(batch_event_from_line(line)) for line in lines] == lines
 
 
 @pytest.mark.parametrize(
