@@ -11,6 +11,9 @@ from qgis.core import (
     QgsProcessingContext,
     QgsProcessingException,
     QgsProcessingFeedback,
+    QgsProcessingParameterDefinition,
+    QgsProcessingParameterNumber,
+    QgsProcessingParameterString,
     QgsProcessingUtils,
 )
 from qgis.PyQt.QtCore import QCoreApplication, Qt
@@ -25,6 +28,27 @@ from ..core.shared_server import SharedServer
 
 def tr(text: str) -> str:
     return QCoreApplication.translate("RSGroundProcessing", text)
+
+
+def least_score_parameter() -> QgsProcessingParameterDefinition:
+    """MIN_SCORE, 0 to 1."""
+    return QgsProcessingParameterNumber(
+        "MIN_SCORE", tr("Least score"), QgsProcessingParameterNumber.Type.Double, 0.0, minValue=0.0, maxValue=1.0
+    )
+
+
+def engine_parameters() -> List[QgsProcessingParameterDefinition]:
+    """ENGINE and GSD, which are advanced ones."""
+    return [
+        QgsProcessingParameterString("ENGINE", tr("Engine"), "default"),
+        QgsProcessingParameterNumber(
+            "GSD",
+            tr("Ground sample distance in metres (0: the layer's own)"),
+            QgsProcessingParameterNumber.Type.Double,
+            0.0,
+            minValue=0.0,
+        ),
+    ]
 
 
 class RSGroundAlgorithm(QgsProcessingAlgorithm):

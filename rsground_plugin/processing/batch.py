@@ -20,7 +20,6 @@ from qgis.core import (
     QgsProcessingParameterFeatureSource,
     QgsProcessingParameterFileDestination,
     QgsProcessingParameterMultipleLayers,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterString,
     QgsVectorLayer,
 )
@@ -32,7 +31,7 @@ from ..core.result_file import TABLES
 from ..core.result_layers import layer_title
 from ..core.server_process import ServerSource
 from . import batch_feedback
-from .algorithm import RSGroundAlgorithm, expressions_of, tr
+from .algorithm import RSGroundAlgorithm, engine_parameters, expressions_of, least_score_parameter, tr
 
 
 class BatchAlgorithm(RSGroundAlgorithm):
@@ -79,19 +78,9 @@ class BatchAlgorithm(RSGroundAlgorithm):
                 "AREA", tr("Polygons to search in"), [QgsProcessing.SourceType.TypeVectorPolygon], optional=True
             )
         )
-        score = QgsProcessingParameterNumber(
-            "MIN_SCORE", tr("Least score"), QgsProcessingParameterNumber.Type.Double, 0.0, minValue=0.0, maxValue=1.0
-        )
-        self.addParameter(score)
+        self.addParameter(least_score_parameter())
         advanced = [
-            QgsProcessingParameterString("ENGINE", tr("Engine"), "default"),
-            QgsProcessingParameterNumber(
-                "GSD",
-                tr("Ground sample distance in metres (0: the layer's own)"),
-                QgsProcessingParameterNumber.Type.Double,
-                0.0,
-                minValue=0.0,
-            ),
+            *engine_parameters(),
             QgsProcessingParameterBoolean("RESTART", tr("Start anew where the output holds another search"), False),
         ]
         for parameter in advanced:

@@ -18,7 +18,6 @@ from qgis.core import (
     QgsProcessingParameterExtent,
     QgsProcessingParameterFeatureSink,
     QgsProcessingParameterFileDestination,
-    QgsProcessingParameterNumber,
     QgsProcessingParameterRasterLayer,
     QgsProcessingParameterString,
     QgsRasterLayer,
@@ -34,7 +33,7 @@ from ..core.server_process import ServerSource, ask_server
 from ..core.settings import Settings
 from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
 from . import batch_feedback
-from .algorithm import RSGroundAlgorithm, part_of, scratch_folder, tr
+from .algorithm import RSGroundAlgorithm, engine_parameters, least_score_parameter, part_of, scratch_folder, tr
 from .sinks import features_of, fill, result_fields
 
 #: Each kind's parameter and type of geometry.
@@ -88,26 +87,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
         self.addParameter(QgsProcessingParameterRasterLayer("INPUT", tr("Raster layer")))
         self.addParameter(QgsProcessingParameterString("EXPRESSION", tr("Expression (what to find)")))
         self.addParameter(QgsProcessingParameterExtent("EXTENT", tr("Extent to search"), optional=True))
-        self.addParameter(
-            QgsProcessingParameterNumber(
-                "MIN_SCORE",
-                tr("Least score"),
-                QgsProcessingParameterNumber.Type.Double,
-                0.0,
-                minValue=0.0,
-                maxValue=1.0,
-            )
-        )
-        advanced = [
-            QgsProcessingParameterString("ENGINE", tr("Engine"), "default"),
-            QgsProcessingParameterNumber(
-                "GSD",
-                tr("Ground sample distance in metres (0: the layer's own)"),
-                QgsProcessingParameterNumber.Type.Double,
-                0.0,
-                minValue=0.0,
-            ),
-        ]
+        self.addParameter(least_score_parameter())
         journal = QgsProcessingParameterFileDestination(
             "JOURNAL",
             tr("Journal, to continue a large search that was cancelled"),
@@ -115,7 +95,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
             optional=True,
             createByDefault=False,
         )
-        for parameter in (*advanced, journal):
+        for parameter in (*engine_parameters(), journal):
             parameter.setFlags(parameter.flags() | QgsProcessingParameterDefinition.Flag.FlagAdvanced)
             self.addParameter(parameter)
         titles = {"hbb": tr("Boxes"), "obb": tr("Oriented boxes"), "mask": tr("Masks")}
