@@ -1,0 +1,85 @@
+"""Vision-language and diffusion models of a few thousand parameters, saved as checkpoints like the real ones'."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")  # fmt: skip
+
+
+def tokenizer() -> Any:
+    """Bytes as tokens, and the marks of the Qwen family."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    core = Tokenizer(models.BPE(vocab={c: i for i, c in enumerate(letters)}, merges=[]))
+    core.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    core.decoder = decoders.ByteLevel()
+    out = PreTrainedTokenizerFast(tokenizer_object=core, eos_token="<|im_end|>", pad_token="<|endoftext|>")
+    out.add_special_tokens({"additional_special_tokens": list(SPECIAL)})
+    return out
+
+
+def _text(n_layers: int) -> dict[str, Any]:
+    return {
+        "hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": n_layers, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "vocab_size": 300, "max_position_embeddings": 4096, "tie_word_embeddings": False,
+    }  # fmt: skip
+
+
+def qwen25(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
+    """Saves a tiny Qwen2.5-VL with tokenizer and image processor."""
+    import torch
+    from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
+
+    tok = tokenizer()
+    config = Qwen2_5_VLConfig(
+        text_config={**_text(n_layers), "rope_scaling": {"type": "mrope", "mrope_section": [1, 1, 2]}},
+        vision_config={
+            "depth": 2, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32,
+            "fullatt_block_indexes": [1], "window_size": 112, "patch_size": 14, "spatial_merge_size": 2,
+        },
+        **_ids(tok),
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    return _save(Qwen2_5_VLForConditionalGeneration(config), tok, folder, patch=14)
+
+
+def qwen3(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
+    """Saves a tiny Qwen3-VL with tokenizer and image processor."""
+    import torch
+    from transformers import Qwen3VLConfig, Qwen3VLForConditionalGeneration
+
+    tok = tokenizer()
+    config = Qwen3VLConfig(
+        text_config={**_text(n_layers), "head_dim": 8, "rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1]}},
+        vision_config={
+            "depth": 3, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32,
+            "patch_size": 16, "spatial_merge_size": 2, "deepstack_visual_indexes": [0, 1],
+            "num_position_embeddings": 256,
+        },
+        **_ids(tok),
+    )  # fmt: skip
+    torch.manual_seed(seed)
+    return _save(Qwen3VLForConditionalGeneration(config), tok, folder, patch=16)
+
+
+def _ids(tok: Any) -> dict[str, int]:
+    names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>", "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}  # fmt: skip
+    return {key: tok.convert_tokens_to_ids(name) for key, name in names.items()}
+
+
+def _save(model: Any, tok: Any, folder: Path, *, patch: int) -> Path:
+    from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
+
+    model.generation_config.eos_token_id = tok.convert_tokens_to_ids("<|im_end|>")
+    model.save_pretrained(folder)
+    tok.save_pretrained(folder)
+    unit = patch * 2
+    processor = Qwen2VLImageProcessorPil(
+        size={"shortest_edge": 4 * unit * unit, "longest_edge": 100 * unit * unit}, patch_size=patch
+    )
+    processor.save_pretrained(folder)
+    return folder
