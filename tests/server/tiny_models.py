@@ -83,3 +83,32 @@ def _save(model: Any, tok: Any, folder: Path, *, patch: int) -> Path:
     )
     processor.save_pretrained(folder)
     return folder
+
+
+def stable_diffusion(folder: Path, *, side: int = 16, seed: int = 0) -> Path:
+    """Saves a tiny Stable Diffusion: U-Net with maps at ``side``, half and a quarter of it, VAE, CLIP text encoder."""
+    import torch
+    from diffusers import AutoencoderKL, UNet2DConditionModel
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    torch.manual_seed(seed)
+    UNet2DConditionModel(
+        sample_size=side, in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=(8, 16, 16),
+        down_block_types=("CrossAttnDownBlock2D",) * 3, up_block_types=("CrossAttnUpBlock2D",) * 3,
+        cross_attention_dim=16, attention_head_dim=4, norm_num_groups=4,
+    ).save_pretrained(folder / "unet")  # fmt: skip
+    AutoencoderKL(
+        block_out_channels=(8, 8), down_block_types=("DownEncoderBlock2D",) * 2,
+        up_block_types=("UpDecoderBlock2D",) * 2, latent_channels=4, norm_num_groups=4, sample_size=side * 2,
+        scaling_factor=0.18215,
+    ).save_pretrained(folder / "vae")  # fmt: skip
+    tok = tokenizer()
+    tok.model_max_length = 24
+    tok.save_pretrained(folder / "tokenizer")
+    CLIPTextModel(
+        CLIPTextConfig(
+            vocab_size=300, hidden_size=16, intermediate_size=32, num_hidden_layers=2, num_attention_heads=2,
+            max_position_embeddings=24, bos_token_id=0, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id,
+        )
+    ).save_pretrained(folder / "text_encoder")  # fmt: skip
+    return folder
