@@ -46,6 +46,9 @@ BUILT_IN: Mapping[str, EngineSource] = {
         imported("inference_server.models.geobia.engine:GeobiaEngine"), "Embedded (object-based, no download)"
     ),
     "provg": EngineSource(imported("inference_server.models.provg.engine:ProVGEngine"), "ProVG (neural)"),
+    "zeroov": EngineSource(
+        imported("inference_server.models.zeroov.engine:ZeroOVEngine"), "RSVG-ZeroOV (training-free, large models)"
+    ),
 }
 
 

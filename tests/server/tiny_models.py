@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-SPECIAL = ("<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>", "<|video_pad|>")  # fmt: skip
+SPECIAL = (
+    "<|endoftext|>", "<|im_start|>", "<|im_end|>", "<|vision_start|>", "<|vision_end|>", "<|image_pad|>",
+    "<|video_pad|>",
+)  # fmt: skip
 
 
 def tokenizer() -> Any:
@@ -54,7 +57,9 @@ def qwen3(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
 
     tok = tokenizer()
     config = Qwen3VLConfig(
-        text_config={**_text(n_layers), "head_dim": 8, "rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1]}},
+        text_config={
+            **_text(n_layers), "head_dim": 8, "rope_scaling": {"rope_type": "default", "mrope_section": [2, 1, 1]},
+        },
         vision_config={
             "depth": 3, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32,
             "patch_size": 16, "spatial_merge_size": 2, "deepstack_visual_indexes": [0, 1],
@@ -67,7 +72,10 @@ def qwen3(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
 
 
 def _ids(tok: Any) -> dict[str, int]:
-    names = {"image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>", "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>"}  # fmt: skip
+    names = {
+        "image_token_id": "<|image_pad|>", "video_token_id": "<|video_pad|>",
+        "vision_start_token_id": "<|vision_start|>", "vision_end_token_id": "<|vision_end|>",
+    }  # fmt: skip
     return {key: tok.convert_tokens_to_ids(name) for key, name in names.items()}
 
 

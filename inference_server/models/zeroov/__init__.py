@@ -1,1 +1,1 @@
-"""RSVG-ZeroOV: the attention of a VLM, the structure of a diffusion model, grown into masks (paper in docs/zeroov.md)."""
+"""RSVG-ZeroOV: the attention of a VLM, the structure of a diffusion model, grown into masks."""

@@ -52,7 +52,9 @@ def interact(cross: Map, structure: Map, how: str, *, seeds: int = 7, exponent: 
     """
     cells = cross.size
     if structure.shape != (cells, cells):
-        raise ValueError(f"structure: expected shape {(cells, cells)} for a map of {cross.shape}, got {structure.shape}")
+        raise ValueError(
+            f"structure: expected shape {(cells, cells)} for a map of {cross.shape}, got {structure.shape}"
+        )
     a = cross.reshape(-1).astype(np.float64)
     s = structure.astype(np.float64)
     if how == "propagate":
@@ -67,7 +69,5 @@ def interact(cross: Map, structure: Map, how: str, *, seeds: int = 7, exponent: 
     elif how == "exponentiation":
         out = s**exponent @ a
     else:
-        raise ValueError(
-            "how: expected propagate, cosine, anchor, multiplication or exponentiation, got " + repr(how)
-        )
+        raise ValueError("how: expected propagate, cosine, anchor, multiplication or exponentiation, got " + repr(how))
     return min_max(out.reshape(cross.shape))

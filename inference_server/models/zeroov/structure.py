@@ -1,4 +1,4 @@
-"""A_S: self-attention of a diffusion model's U-Net, one running mean a resolution, brought to one grid (paper, Eq. 2)."""
+"""A_S: self-attention of a diffusion model's U-Net, brought to one grid (paper, Eq. 2)."""
 
 from __future__ import annotations
 
