@@ -85,7 +85,7 @@ class Ddim:
     def __init__(self, steps: int) -> None:
         from diffusers import DDIMScheduler
 
-        scheduler = DDIMScheduler(**SCHEDULE)
+        scheduler: Any = DDIMScheduler(**SCHEDULE)  # type: ignore[no-untyped-call]
         scheduler.set_timesteps(steps)
         #: From noise to image.
         self.timesteps = [int(t) for t in scheduler.timesteps]

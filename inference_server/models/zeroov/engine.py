@@ -123,13 +123,14 @@ class ZeroOVEngine:
             expression: any words.
             progress: called with stage, done, total.
         """
-        valid = np.ones(rgb.shape[1:], bool)
+        shape = (rgb.shape[1], rgb.shape[2])
+        valid = np.ones(shape, bool)
         seen = self._parts.vlm().see(rgb)
         latent = self._parts.diffusion().latent_of(rgb) if self._needs_diffusion else None
         encoding = Encoding(rgb, valid, seen, latent, None)
         attention, text, box = self._attention(encoding, expression, progress)
         refiner = None if self.config.refine == "none" else encoding.segmenter
-        found = ground(attention, valid.shape, self.config, segmenter=refiner, box=box, whole=True)
+        found = ground(attention, shape, self.config, segmenter=refiner, box=box, whole=True)
         return Answer(found[0], attention, text, box)
 
     def _attention(self, encoding: Encoding, expression: str, progress: Progress) -> tuple[Attention, str, Any]:

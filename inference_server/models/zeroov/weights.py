@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -65,7 +66,8 @@ class Parts:
 
 def parts_from_environment() -> Parts:
     """What the environment names, or the paper's models."""
-    return Parts(*(os.environ.get(name) or DEFAULTS[name] for name in (VLM, DIFFUSION)))
+    vlm, diffusion = (os.environ.get(name) or DEFAULTS[name] for name in (VLM, DIFFUSION))
+    return Parts(vlm, diffusion)
 
 
 def _located(source: str, variable: str, file: str) -> Path:
@@ -92,10 +94,12 @@ def _located(source: str, variable: str, file: str) -> Path:
     return Path(found).parents[file.count("/")]
 
 
-def _load(source: str, build: Any) -> Any:
+def _load(source: str, build: Callable[[str], Any]) -> Any:
+    from safetensors import SafetensorError
+
     try:
         return build(source)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise EngineUnavailable(
             f"The weights in {source} cannot be loaded: {error}. Download them anew.", field="request.engine"
         ) from error
@@ -137,4 +141,5 @@ def _diffusion(source: str) -> Any:
     ]
     for part in parts:
         part.requires_grad_(False)
-    return DiffusionModel(*parts, AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True))
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    return DiffusionModel(parts[0], parts[1], parts[2], tokenizer)
