@@ -33,20 +33,28 @@ def add_parser(commands: Any) -> None:
     parser.add_argument("--limit", type=int, help="the first so many expressions or pictures")
     parser.add_argument("--workers", type=int, default=1, help="processes")
     parser.add_argument("--convention", default="default", help="default, rmsin, zeroov or vrsbench")
+    parser.add_argument(
+        "--table", metavar="zeroov.N", help="an ablation table of RSVG-ZeroOV's paper (2, 3, 7, 8), with ours beside it"
+    )
+    parser.add_argument(
+        "--focus", default="paper", help="of --table: paper (as published, slow), ddim or fast self-attention"
+    )
     parser.set_defaults(run=_eval)
 
 
 def _eval(options: argparse.Namespace) -> int:
     if options.compare:
         return _compare(options.compare)
+    if options.data is None or options.output is None:
+        raise InvalidRequest("eval: expected --data and --output", field="data")
+    if options.table is not None:
+        return _table(options)
     from inference_server.evaluation import runner
     from inference_server.evaluation.metrics import CONVENTIONS
     from inference_server.evaluation.readers.named import open_data
     from inference_server.evaluation.readers.ovss import Ovss
     from inference_server.models.registry import Registry
 
-    if options.data is None or options.output is None:
-        raise InvalidRequest("eval: expected --data and --output", field="data")
     if options.convention not in CONVENTIONS:
         raise InvalidRequest(f"--convention: expected one of {', '.join(CONVENTIONS)}", field="convention")
     data = open_data(options.data, options.split)
@@ -65,6 +73,43 @@ def _eval(options: argparse.Namespace) -> int:
     (options.output / "report.html").write_text(page, encoding="utf-8")
     print(text)
     print(f"Written: {options.output / 'report.html'}")
+    return 0
+
+
+def _table(options: argparse.Namespace) -> int:
+    """Runs every row of an ablation table; each goes on where it stopped."""
+    from inference_server.evaluation import report, runner, tables
+    from inference_server.evaluation.judging import Answer
+    from inference_server.evaluation.readers.named import open_data
+    from inference_server.evaluation.readers.ovss import Ovss
+    from inference_server.models.zeroov.config import ZeroOVConfig
+
+    rows = tables.rows_named(options.table)
+    data = open_data(options.data, options.split)
+    if isinstance(data, Ovss):
+        raise InvalidRequest(f"--table: expected a data set of expressions, got {options.data!r}", field="data")
+    try:
+        base = ZeroOVConfig(refine="none", focus=options.focus)
+    except ValueError as error:
+        raise InvalidRequest(f"--focus: {error}", field="focus") from error
+    ours, asked = [], []
+    fingerprint = runner.fingerprint(options.data, options.split)
+    for number, row in enumerate(rows):
+        folder = options.output / f"row-{number + 1}"
+        header = {
+            "table": options.table, "row": row.name, "focus": options.focus, "data": options.data,
+            "split": options.split, "fingerprint": fingerprint,
+        }  # fmt: skip
+        if options.restart:
+            (folder / _ANSWERS).unlink(missing_ok=True)
+        print(f"{number + 1} of {len(rows)}: {row.name}", file=sys.stderr)
+        part = argparse.Namespace(**{**vars(options), "output": folder})
+        answers = _run(part, data.samples(), tables.asker_of(row, base), Answer, header, "expressions")
+        ours.append(report.measures(answers, "zeroov"))
+        asked.append(answers)
+    text = tables.markdown(options.table, options.data, ours, asked)
+    (options.output / "table.md").write_text(text, encoding="utf-8")
+    print(text)
     return 0
 
 

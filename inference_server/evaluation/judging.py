@@ -83,7 +83,7 @@ def judge(boxes: FloatArray, truths: FloatArray) -> tuple[bool, float]:
 def judged(sample: Sample, tile: RasterTile, truth: BoolMask | None, result: GroundingResult, seconds: float) -> Answer:
     """The answer beside the truth; ``truth`` is the sample's mask where it has one."""
     boxes = answer_boxes(result, tile)
-    truths = sample.boxes if sample.boxes is not None else _box_of(truth)
+    truths = sample.boxes if sample.boxes is not None else boxes_of(truth)
     mask = None
     if truth is not None:
         over = mask_overlap(answer_mask(result, tile, only_best=len(truths) == 1), truth)
@@ -102,7 +102,8 @@ def judged(sample: Sample, tile: RasterTile, truth: BoolMask | None, result: Gro
     )  # fmt: skip
 
 
-def _box_of(truth: BoolMask | None) -> FloatArray:
+def boxes_of(truth: BoolMask | None) -> FloatArray:
+    """(1, 4) the extent of a true mask, (0, 4) where it is empty or not known."""
     if truth is None or not truth.any():
         return np.zeros((0, 4))
     box = hbb_of_mask(Mask(truth, 0, 0))

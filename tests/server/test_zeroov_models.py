@@ -18,6 +18,7 @@ from PIL import Image  # noqa: E402
 from inference_server import __main__ as command_line  # noqa: E402
 from inference_server.errors import EngineUnavailable  # noqa: E402
 from inference_server.evaluation.scenes import generate, write_geotiff  # noqa: E402
+from inference_server.evaluation.tables import TABLES  # noqa: E402
 from inference_server.models.registry import EngineSource, Registry  # noqa: E402
 from inference_server.models.zeroov import weights  # noqa: E402
 from inference_server.models.zeroov.config import ZeroOVConfig  # noqa: E402
@@ -27,7 +28,7 @@ from inference_server.models.zeroov.interaction import min_max  # noqa: E402
 from inference_server.models.zeroov.overview import IMAGE_PAD, VisionLanguageModel  # noqa: E402
 from inference_server.models.zeroov.rows import capturing, prepare  # noqa: E402
 from inference_server.models.zeroov.structure import fused, recording, to_side  # noqa: E402
-from inference_server.models.zeroov.weights import DIFFUSION, VLM, Parts  # noqa: E402
+from inference_server.models.zeroov.weights import DIFFUSION, SAM, VLM, Parts  # noqa: E402
 from inference_server.pipeline import GroundingPipeline  # noqa: E402
 from rsground_plugin.protocol import GroundingRequest  # noqa: E402
 from tests.server import tiny_models  # noqa: E402
@@ -49,12 +50,15 @@ def one_thread() -> Any:
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("checkpoints")
     made = {name: getattr(tiny_models, name)(folder / name) for name in FAMILIES}
+    made["brief"] = tiny_models.qwen25(folder / "brief", is_brief=True)
+    made["sam"] = tiny_models.sam(folder / "sam")
     return made | {"diffusion": tiny_models.stable_diffusion(folder / "diffusion")}
 
 
 @pytest.fixture(scope="module")
 def loaded(checkpoints: dict[str, Path]) -> dict[str, Parts]:
-    return {name: Parts(str(checkpoints[name]), str(checkpoints["diffusion"])) for name in FAMILIES}
+    others = (str(checkpoints["diffusion"]), str(checkpoints["sam"]))
+    return {name: Parts(str(checkpoints[name]), *others) for name in FAMILIES}
 
 
 @pytest.fixture(scope="module")
@@ -291,6 +295,65 @@ def test_each_speed_gives_rows_that_sum_to_one(mode: str, loaded: dict[str, Part
     assert [done for done, _ in told] == list(range(told[0][1]))
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_structure_of_the_vision_tower_equals_eager_attention(
+    family: str, loaded: dict[str, Parts], rgb: np.ndarray
+) -> None:
+    """From the tower's own q and k of one cell's patches to another's, by their places in the picture."""
+    from transformers.models.qwen2_5_vl.modeling_qwen2_5_vl import apply_rotary_pos_emb_vision
+
+    vlm = loaded[family].vlm()
+    caught: list[Any] = []
+
+    def hook(module: Any, args: Any, kwargs: Any, output: Any) -> None:
+        hidden, n = (args[0] if args else kwargs["hidden_states"]), module.num_heads
+        q, k, _ = module.qkv(hidden).reshape(len(hidden), 3, n, -1).unbind(1)
+        q, k = apply_rotary_pos_emb_vision(q, k, *kwargs["position_embeddings"])
+        caught.append(torch.einsum("qhc,khc->hqk", q, k).mul(q.shape[-1] ** -0.5).softmax(-1).mean(0))
+        order.append(kwargs["position_embeddings"][0])
+
+    order: list[Any] = []
+    handle = vlm._global_layer().register_forward_hook(hook, with_kwargs=True)
+    seen = vlm.see(rgb, with_structure=True)
+    handle.remove()
+    cells = seen.grid[0] * seen.grid[1]
+    assert seen.structure.shape == (cells, cells)
+    np.testing.assert_allclose(seen.structure.sum(axis=1), 1.0, atol=1e-5)
+    # Patches are known by their rotary phase, which their place in the picture alone decides.
+    from transformers.vision_utils import get_vision_position_ids
+
+    rows, cols = (2 * side for side in seen.grid)
+    places = get_vision_position_ids(torch.tensor([[1, rows, cols]]), 2)
+    cell_of = (places[:, 0] // 2 * seen.grid[1] + places[:, 1] // 2).numpy()
+    plain = vlm.model.model.visual.rotary_pos_emb(torch.zeros(len(places), 1), places)[0].numpy()
+    at = [int(np.abs(plain - phase).sum(axis=1).argmin()) for phase in order[0].numpy()]
+    wanted = np.zeros((cells, cells))
+    patch_cells = cell_of[at]
+    full = caught[0].numpy()
+    for key in range(len(full)):
+        wanted[:, patch_cells[key]] += np.bincount(patch_cells, full[:, key], cells) / 4
+    np.testing.assert_allclose(seen.structure, wanted, atol=1e-5)
+
+
+def test_structure_of_sam_is_its_last_global_attention(loaded: dict[str, Parts], rgb: np.ndarray) -> None:
+    from inference_server.models.zeroov.sam import sam_structure
+
+    s = sam_structure(loaded["qwen25"].sam(), rgb, 8)
+    assert s.shape == (64, 64)
+    np.testing.assert_allclose(s.sum(axis=1), 1.0, atol=1e-5)
+    assert sam_structure(loaded["qwen25"].sam(), rgb).shape == (1024, 1024)
+
+
+def test_words_are_averaged_over_the_expression_alone(loaded: dict[str, Parts], rgb: np.ndarray) -> None:
+    from inference_server.models.zeroov.diffusion import words_of
+
+    model = loaded["qwen25"].diffusion()
+    latent = model.latent_of(rgb)
+    short = words_of(model, latent, "roof", ZeroOVConfig())
+    assert short.shape == (4, 4)
+    assert not np.allclose(short, words_of(model, latent, "a white tank", ZeroOVConfig()))
+
+
 # -- the engine -------------------------------------------------------------------------------------
 
 
@@ -315,8 +378,11 @@ def test_the_engine_answers_through_the_pipeline(family: str, loaded: dict[str, 
         ZeroOVConfig(max_new_tokens=2, focus="paper", steps=2, null_text_steps=1),
         ZeroOVConfig(max_new_tokens=2, structure="none", refine="none"),
         ZeroOVConfig(max_new_tokens=2, interaction="cosine", refine="points", order="evolve-focus"),
+        ZeroOVConfig(max_new_tokens=2, structure="vlm"),
+        ZeroOVConfig(max_new_tokens=2, structure="sam"),
+        ZeroOVConfig(max_new_tokens=2, overview="diffusion"),
     ],
-    ids=["ddim", "paper", "no structure", "other choices"],
+    ids=["ddim", "paper", "no structure", "other choices", "ViT in VLM", "ViT in SAM", "w/o VLM"],
 )
 def test_whole_expressions_are_answered_with_one_mask(
     config: ZeroOVConfig, loaded: dict[str, Parts], rgb: np.ndarray
@@ -352,6 +418,37 @@ def test_from_the_command_line(
     code = command_line.main(["ground", str(tmp_path / "scene.tif"), "the roof", "--engine", "zeroov", "-o", str(out)])
     assert code == 0, capsys.readouterr().err
     assert out.exists()
+
+
+@pytest.mark.parametrize("table", ["zeroov.2", "zeroov.3", "zeroov.7", "zeroov.8"])
+def test_a_table_of_the_paper_is_one_command(
+    table: str, checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    for name, kind in ((VLM, "brief"), (DIFFUSION, "diffusion"), (SAM, "sam")):
+        monkeypatch.setenv(name, str(checkpoints[kind]))
+    data = tmp_path / "data"
+    for folder in ("img_rgb", "mask"):
+        (data / folder).mkdir(parents=True)
+    pixels = np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[10:30, 20:50] = 255
+    for name in ("1.png", "2.png"):
+        Image.fromarray(pixels).save(data / "img_rgb" / name)
+        Image.fromarray(mask).save(data / "mask" / name)
+    (data / "output_phrase_test.txt").write_text("1.png the white tank\n2.png a road\n", encoding="utf-8")
+    command = ["eval", "--table", table, "--focus", "fast", "--data", f"risbench:{data}", "-o", str(tmp_path)]
+    assert command_line.main(command) == 0, capsys.readouterr().err
+    text = (tmp_path / "table.md").read_text(encoding="utf-8")
+    rows = [line for line in text.splitlines() if line.startswith("| ") and line.endswith("| 2 |")]
+    assert len(rows) == len(TABLES[table])
+    assert "30.15" in text
+    assert "Error" not in text
+
+
+def test_a_table_that_is_not_known_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert command_line.main(["eval", "--table", "zeroov.4", "--data", "scenes", "-o", str(tmp_path)]) == 2
+    assert "expected one of zeroov.2, zeroov.3, zeroov.7, zeroov.8" in capsys.readouterr().err
 
 
 def test_what_is_missing_is_named(

@@ -32,8 +32,8 @@ def _text(n_layers: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def qwen25(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
-    """Saves a tiny Qwen2.5-VL with tokenizer and image processor."""
+def qwen25(folder: Path, *, n_layers: int = 4, seed: int = 0, is_brief: bool = False) -> Path:
+    """Saves a tiny Qwen2.5-VL with tokenizer and image processor; a brief one ends at every other token."""
     import torch
     from transformers import Qwen2_5_VLConfig, Qwen2_5_VLForConditionalGeneration
 
@@ -47,7 +47,7 @@ def qwen25(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
         **_ids(tok),
     )  # fmt: skip
     torch.manual_seed(seed)
-    return _save(Qwen2_5_VLForConditionalGeneration(config), tok, folder, patch=14)
+    return _save(Qwen2_5_VLForConditionalGeneration(config), tok, folder, patch=14, is_brief=is_brief)
 
 
 def qwen3(folder: Path, *, n_layers: int = 4, seed: int = 0) -> Path:
@@ -79,10 +79,11 @@ def _ids(tok: Any) -> dict[str, int]:
     return {key: tok.convert_tokens_to_ids(name) for key, name in names.items()}
 
 
-def _save(model: Any, tok: Any, folder: Path, *, patch: int) -> Path:
+def _save(model: Any, tok: Any, folder: Path, *, patch: int, is_brief: bool = False) -> Path:
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
-    model.generation_config.eos_token_id = tok.convert_tokens_to_ids("<|im_end|>")
+    end = tok.convert_tokens_to_ids("<|im_end|>")
+    model.generation_config.eos_token_id = [end, *range(0, 256, 2)] if is_brief else end
     model.save_pretrained(folder)
     tok.save_pretrained(folder)
     unit = patch * 2
@@ -119,4 +120,21 @@ def stable_diffusion(folder: Path, *, side: int = 16, seed: int = 0) -> Path:
             max_position_embeddings=24, bos_token_id=0, eos_token_id=tok.eos_token_id, pad_token_id=tok.pad_token_id,
         )
     ).save_pretrained(folder / "text_encoder")  # fmt: skip
+    return folder
+
+
+def sam(folder: Path, *, seed: int = 0) -> Path:
+    """Saves a tiny SAM, whose encoder has a grid of 8 x 8 cells."""
+    import torch
+    from transformers import SamConfig, SamModel
+
+    torch.manual_seed(seed)
+    vision = {
+        "hidden_size": 16, "output_channels": 8, "num_hidden_layers": 2, "num_attention_heads": 2, "image_size": 64,
+        "patch_size": 8, "mlp_dim": 32, "window_size": 4, "global_attn_indexes": [1], "num_pos_feats": 4,
+    }  # fmt: skip
+    prompt = {"hidden_size": 8, "image_size": 64, "patch_size": 8, "image_embedding_size": 8, "mask_input_channels": 4}
+    mask = {"hidden_size": 8, "mlp_dim": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "iou_head_hidden_dim": 8}
+    config = SamConfig(vision_config=vision, prompt_encoder_config=prompt, mask_decoder_config=mask)
+    SamModel(config).save_pretrained(folder)
     return folder

@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from inference_server.models.zeroov.config import ZeroOVConfig
-from inference_server.models.zeroov.structure import LATENT_SIDE, fused, recording
+from inference_server.models.zeroov.structure import LATENT_SIDE, fused, recording, recording_words
 
 #: told(done, total); may raise to cancel.
 Told = Callable[[int, int], None]
@@ -171,6 +171,30 @@ def _guided(
     return plain + guidance * (conditional - plain)
 
 
+#: Resolution at which cross-attention says most of words (Hertz et al. 2023), for a latent of 64.
+WORDS_AT = 16
+
+
+@torch.no_grad()
+def words_of(model: DiffusionModel, latent: Tensor, prompt: str, config: ZeroOVConfig) -> NDArray[np.float32]:
+    """A_C of the diffusion model itself: how much cells attend to the prompt's words ("w/o VLM", Table 7).
+
+    One pass at the noise of ``config.fast_timestep``; (n, n) up to a factor.
+    """
+    context = model.embedded(prompt)
+    count = len(model.tokenizer(prompt, truncation=True, max_length=model.tokenizer.model_max_length).input_ids)
+    tokens = torch.zeros(context.shape[1], dtype=torch.bool, device=context.device)
+    tokens[:count] = True
+    with recording_words(model.unet, model.latent_side, WORDS_AT, tokens) as recorder:
+        model.noise(_slightly_noised(latent, config), config.fast_timestep, context)
+    return recorder.map()
+
+
+def _slightly_noised(latent: Tensor, config: ZeroOVConfig) -> Tensor:
+    noise = torch.randn(latent.shape, generator=torch.Generator().manual_seed(0)).to(latent.device, latent.dtype)
+    return Ddim(config.steps).noised(latent, noise, config.fast_timestep)
+
+
 def structure_of(
     model: DiffusionModel, latent: Tensor, prompt: str, config: ZeroOVConfig, told: Told = _silent
 ) -> NDArray[np.float32]:
@@ -187,10 +211,7 @@ def structure_of(
     if config.focus == "fast":
         told(0, 1)
         with recording(model.unet, side, config.resolutions) as recorder, torch.no_grad():
-            generator = torch.Generator().manual_seed(0)
-            noise = torch.randn(latent.shape, generator=generator).to(latent.device, latent.dtype)
-            noised = Ddim(config.steps).noised(latent, noise, config.fast_timestep)
-            model.noise(noised, config.fast_timestep, context)
+            model.noise(_slightly_noised(latent, config), config.fast_timestep, context)
         return fused(recorder.maps(), side * 32 // LATENT_SIDE)
     ddim = Ddim(config.steps)
     total = config.steps * (1 if config.focus == "ddim" else 3)

@@ -84,27 +84,38 @@ class ZeroOVEngine:
     def __init__(self, parts: Parts | None = None, config: ZeroOVConfig | None = None) -> None:
         self._parts = parts_from_environment() if parts is None else parts
         self.config = ZeroOVConfig() if config is None else config
-        self._parts.check(with_diffusion=self._needs_diffusion)
+        self._parts.check(with_diffusion=self._needs_diffusion, with_sam=self.config.structure == "sam")
         self.info = replace(ZeroOVEngine.info, revision=f"{self._parts.revision}-{hash_of(self.config)}")
 
     @property
     def _needs_diffusion(self) -> bool:
-        return self.config.structure == "diffusion"
+        return "diffusion" in (self.config.structure, self.config.overview)
 
     def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
         """Lets the VLM see the tile, and keeps A_S where the expression does not enter it."""
         progress("loading", 0, 2)
         vlm = self._parts.vlm()
         progress("overview", 0, 1)
-        seen = vlm.see(tile.rgb)
-        latent = structure = None
+        seen = vlm.see(tile.rgb, with_structure=self.config.structure == "vlm")
+        latent = None
         if self._needs_diffusion:
             progress("loading", 1, 2)
-            model = self._parts.diffusion()
-            latent = model.latent_of(tile.rgb)
-            if self.config.focus == "fast":
-                structure = self._structure(latent, "", progress)
-        return Encoding(tile.rgb, tile.valid, seen, latent, structure)
+            latent = self._parts.diffusion().latent_of(tile.rgb)
+        return Encoding(tile.rgb, tile.valid, seen, latent, self._structure_of_tile(tile.rgb, seen, latent, progress))
+
+    def _structure_of_tile(
+        self, rgb: NDArray[np.uint8], seen: Any, latent: Any, progress: Progress
+    ) -> NDArray[np.float32] | None:
+        """A_S where the expression does not enter it; None where it does, or where there is none."""
+        if self.config.structure == "vlm":
+            return np.asarray(seen.structure, np.float32)
+        if self.config.structure == "sam":
+            from inference_server.models.zeroov.sam import sam_structure
+
+            return sam_structure(self._parts.sam(), rgb)
+        if self.config.structure == "diffusion" and self.config.focus == "fast":
+            return self._structure(latent, "", progress)
+        return None
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first: each connected region that grew."""
@@ -125,9 +136,10 @@ class ZeroOVEngine:
         """
         shape = (rgb.shape[1], rgb.shape[2])
         valid = np.ones(shape, bool)
-        seen = self._parts.vlm().see(rgb)
+        seen = self._parts.vlm().see(rgb, with_structure=self.config.structure == "vlm")
         latent = self._parts.diffusion().latent_of(rgb) if self._needs_diffusion else None
-        encoding = Encoding(rgb, valid, seen, latent, None)
+        structure = self._structure_of_tile(rgb, seen, latent, progress)
+        encoding = Encoding(rgb, valid, seen, latent, structure)
         attention, text, box = self._attention(encoding, expression, progress)
         refiner = None if self.config.refine == "none" else encoding.segmenter
         found = ground(attention, shape, self.config, segmenter=refiner, box=box, whole=True)
@@ -136,10 +148,16 @@ class ZeroOVEngine:
     def _attention(self, encoding: Encoding, expression: str, progress: Progress) -> tuple[Attention, str, Any]:
         progress("overview", 0, 1)
         overlooked = self._parts.vlm().overlook(encoding.seen, expression, self.config)
+        cross = overlooked.attention
+        if self.config.overview == "diffusion":
+            from inference_server.models.zeroov.diffusion import words_of
+
+            cross = words_of(self._parts.diffusion(), encoding.latent, expression, self.config)
         structure = encoding.structure
-        if structure is None and self._needs_diffusion:
+        if structure is None and self.config.structure == "diffusion":
             structure = self._structure(encoding.latent, expression, progress)
-        return attend(overlooked.attention, structure, self.config), overlooked.text, overlooked.box
+        grid = encoding.seen.grid if self.config.structure == "vlm" else None
+        return attend(cross, structure, self.config, grid=grid), overlooked.text, overlooked.box
 
     def _structure(self, latent: Any, prompt: str, progress: Progress) -> NDArray[np.float32]:
         from inference_server.models.zeroov.diffusion import structure_of

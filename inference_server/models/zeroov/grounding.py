@@ -35,7 +35,7 @@ class Segmenter(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Attention:
-    """The maps of one expression, each (n, n) in [0, 1].
+    """The maps of one expression, each (row, col) of one grid, in [0, 1].
 
     Attributes:
         cross: A_C on the working grid. focused: A_CS. evolved: A_E.
@@ -46,16 +46,19 @@ class Attention:
     evolved: Map
 
 
-def attend(cross: Map, structure: NDArray[np.float32] | None, config: ZeroOVConfig) -> Attention:
+def attend(
+    cross: Map, structure: NDArray[np.float32] | None, config: ZeroOVConfig, *, grid: tuple[int, int] | None = None
+) -> Attention:
     """A_C, A_CS and A_E.
 
     Args:
         cross: A_C on the VLM's grid.
         structure: A_S, (n * n, n * n); None leaves A_C as it is ("w/o DM").
         config: interaction, order, thresholds.
+        grid: (row, col) of A_S's cells, where they are no square.
     """
     side = 32 if structure is None else round(structure.shape[0] ** 0.5)
-    cross = min_max(resized(cross, (side, side)))
+    cross = min_max(resized(cross, grid or (side, side)))
     if config.order == "evolve-focus":
         first = evolved(cross, cross, seeds=config.seeds, above=config.grow_above) if config.evolve else cross
         focused = _focused(first, structure, config)

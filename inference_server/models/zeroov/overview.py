@@ -17,7 +17,7 @@ from inference_server.geometry import HBB
 from inference_server.models.zeroov.boxes import box_of
 from inference_server.models.zeroov.config import PROMPT, ZeroOVConfig
 from inference_server.models.zeroov.interaction import Map, min_max
-from inference_server.models.zeroov.rows import capturing, prepare
+from inference_server.models.zeroov.rows import capturing, prepare, watching
 
 VISION_START, IMAGE_PAD, VISION_END = "<|vision_start|>", "<|image_pad|>", "<|vision_end|>"
 #: The chat of the Qwen family, for tokenizers that bring no template.
@@ -43,6 +43,7 @@ class Seen:
         span: (first, last + 1) of the visual tokens.
         grid: (row, col) of them.
         size: (width, height) of the tile. resized: of what the model sees.
+        structure: self-attention of its vision tower over the grid's cells, (cell, cell), where it was asked for.
     """
 
     ids: Tensor
@@ -52,6 +53,7 @@ class Seen:
     grid: tuple[int, int]
     size: tuple[int, int]
     resized: tuple[int, int]
+    structure: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,8 +94,11 @@ class VisionLanguageModel:
         return int(self.model.config.text_config.num_hidden_layers)
 
     @torch.no_grad()
-    def see(self, rgb: NDArray[np.uint8]) -> Seen:
-        """Takes a tile in: (3, row, col) uint8. Every expression about it goes on from here."""
+    def see(self, rgb: NDArray[np.uint8], *, with_structure: bool = False) -> Seen:
+        """Takes a tile in: (3, row, col) uint8. Every expression about it goes on from here.
+
+        ``with_structure`` keeps the self-attention of the vision tower's last global layer ("ViT in VLM", Table 2).
+        """
         height, width = rgb.shape[1:]
         picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
         features = self._processor(images=[picture], return_tensors="pt")
@@ -107,22 +112,46 @@ class VisionLanguageModel:
             ids, mm_token_type_ids=kinds, image_grid_thw=grid_thw, attention_mask=torch.ones_like(ids)
         )
         device = self.model.device
-        out = self.model(
-            input_ids=ids.to(device),
-            attention_mask=torch.ones_like(ids).to(device),
-            pixel_values=features["pixel_values"].to(device),
-            image_grid_thw=grid_thw.to(device),
-            mm_token_type_ids=kinds.to(device),
-            position_ids=positions.to(device),
-            use_cache=True,
-            logits_to_keep=1,
-        )
+        with watching(self._global_layer() if with_structure else None) as caught:
+            out = self.model(
+                input_ids=ids.to(device),
+                attention_mask=torch.ones_like(ids).to(device),
+                pixel_values=features["pixel_values"].to(device),
+                image_grid_thw=grid_thw.to(device),
+                mm_token_type_ids=kinds.to(device),
+                position_ids=positions.to(device),
+                use_cache=True,
+                logits_to_keep=1,
+            )
         places = torch.nonzero(kinds[0]).flatten()
         size = (int(grid_thw[0, 2]) * self._patch, int(grid_thw[0, 1]) * self._patch)
         return Seen(
             ids, out.past_key_values, int(positions.max()) + 1,
             (int(places[0]), int(places[-1]) + 1), (rows, cols), (width, height), size,
+            self._over_cells(caught[0], grid_thw) if caught else None,
         )  # fmt: skip
+
+    def _global_layer(self) -> Any:
+        visual = self.model.model.visual
+        layers = getattr(visual, "fullatt_block_indexes", None) or [len(visual.blocks) - 1]
+        return visual.blocks[max(layers)].attn
+
+    def _over_cells(self, attention: Tensor, grid_thw: Tensor) -> NDArray[np.float32]:
+        """Patches come in groups of a cell each; Qwen2.5's cells are sorted by window."""
+        k = self._merge**2
+        cells = attention.shape[0] // k
+        merged = attention.view(cells, k, cells, k).sum(3).mean(1)
+        window = getattr(self.model.model.visual, "window_size", None)
+        if window is not None:
+            from transformers.vision_utils import get_vision_window_index
+
+            order, _ = get_vision_window_index(
+                grid_thw, spatial_merge_size=self._merge, window_size=window, patch_size=self._patch
+            )
+            back = torch.argsort(order.to(merged.device))
+            merged = merged[back][:, back]
+        out: NDArray[np.float32] = merged.cpu().numpy()
+        return out
 
     @torch.no_grad()
     def overlook(self, seen: Seen, expression: str, config: ZeroOVConfig) -> Overlooked:

@@ -16,8 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-#: Under which transformers knows the function.
-NAME = "rsground_last_row"
+#: Under which transformers knows the functions for text and for vision layers.
+NAME, VISION_NAME = "rsground_last_row", "rsground_whole_map"
 
 
 @dataclass
@@ -40,6 +40,7 @@ class RowCapture:
 
 
 _active: ContextVar[RowCapture | None] = ContextVar("rsground_row_capture", default=None)
+_watched: ContextVar[tuple[Any, list[Tensor]] | None] = ContextVar("rsground_watched_layer", default=None)
 
 
 @contextmanager
@@ -53,14 +54,26 @@ def capturing(layers: frozenset[int]) -> Iterator[RowCapture]:
         _active.reset(token)
 
 
+@contextmanager
+def watching(layer: Any) -> Iterator[list[Tensor]]:
+    """Catches the whole map, (query, key) float32 averaged over heads, of one vision layer of a prepared model."""
+    caught: list[Tensor] = []
+    token = _watched.set((layer, caught))
+    try:
+        yield caught
+    finally:
+        _watched.reset(token)
+
+
 def prepare(model: Any) -> None:
-    """Has a vision-language model's text layers report their rows; its vision tower keeps SDPA."""
+    """Has a vision-language model's layers report what ``capturing`` and ``watching`` ask for; SDPA does the work."""
     from transformers import AttentionInterface, AttentionMaskInterface
     from transformers.masking_utils import sdpa_mask
 
-    AttentionInterface.register(NAME, _attend)
-    AttentionMaskInterface.register(NAME, sdpa_mask)
-    model.set_attn_implementation({"text_config": NAME, "vision_config": "sdpa"})
+    for name, attend in ((NAME, _attend), (VISION_NAME, _attend_vision)):
+        AttentionInterface.register(name, attend)
+        AttentionMaskInterface.register(name, sdpa_mask)
+    model.set_attn_implementation({"text_config": NAME, "vision_config": VISION_NAME})
 
 
 def _attend(
@@ -71,6 +84,18 @@ def _attend(
     capture = _active.get()
     if capture is not None and module.layer_idx in capture.layers:
         capture.add(module.layer_idx, last_row(query, key, attention_mask, kwargs.get("scaling")))
+    return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
+
+
+def _attend_vision(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **kwargs: Any
+) -> tuple[Tensor, None]:
+    from transformers.integrations.sdpa_attention import sdpa_attention_forward
+
+    watched = _watched.get()
+    if watched is not None and module is watched[0]:
+        scores = (query[0] @ key[0].transpose(-1, -2)).float() * kwargs["scaling"]
+        watched[1].append(scores.softmax(-1).mean(0))
     return sdpa_attention_forward(module, query, key, value, attention_mask, **kwargs)
 
 

@@ -28,10 +28,6 @@ class SelfAttentionRecorder:
         self._sum: dict[int, Tensor] = {}
         self._count: dict[int, int] = dict.fromkeys(sides, 0)
 
-    def wants(self, tokens: int) -> bool:
-        """Whether maps over so many cells are recorded."""
-        return round(tokens**0.5) in self._count
-
     def add(self, probabilities: Tensor) -> None:
         """Adds one layer's map, (head, cell, cell)."""
         side = round(probabilities.shape[-1] ** 0.5)
@@ -51,10 +47,35 @@ class SelfAttentionRecorder:
         return {side: (total / self._count[side]).cpu().numpy() for side, total in self._sum.items()}
 
 
+class CrossAttentionRecorder:
+    """The running mean over layers and heads of how much each cell attends to chosen tokens of the prompt.
+
+    Args:
+        tokens: (token,) bool.
+    """
+
+    def __init__(self, tokens: Tensor) -> None:
+        self._tokens = tokens
+        self._sum: Tensor | None = None
+
+    def add(self, probabilities: Tensor) -> None:
+        """Adds one layer's map, (head, cell, token)."""
+        mean = probabilities.float().mean(0)[:, self._tokens].mean(1)
+        self._sum = mean if self._sum is None else self._sum + mean
+
+    def map(self) -> NDArray[np.float32]:
+        """(side, side), up to a factor. Raises RuntimeError where no layer was asked."""
+        if self._sum is None:
+            raise RuntimeError("cross-attention: no layer of this U-Net attends to the prompt at the side asked for")
+        side = round(self._sum.numel() ** 0.5)
+        out: NDArray[np.float32] = self._sum.reshape(side, side).cpu().numpy()
+        return out
+
+
 class _RecordingProcessor:
     """Attention of diffusers computed in the open, with the map given to the recorder."""
 
-    def __init__(self, recorder: SelfAttentionRecorder) -> None:
+    def __init__(self, recorder: SelfAttentionRecorder | CrossAttentionRecorder) -> None:
         self._recorder = recorder
 
     def __call__(
@@ -67,8 +88,9 @@ class _RecordingProcessor:
         **kwargs: Any,
     ) -> Tensor:
         query = attn.head_to_batch_dim(attn.to_q(hidden_states))
-        key = attn.head_to_batch_dim(attn.to_k(hidden_states))
-        value = attn.head_to_batch_dim(attn.to_v(hidden_states))
+        attended = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        key = attn.head_to_batch_dim(attn.to_k(attended))
+        value = attn.head_to_batch_dim(attn.to_v(attended))
         probabilities = attn.get_attention_scores(query, key, attention_mask)
         # Under guidance the batch is (unconditional, conditional): the latter half is meant.
         conditional = probabilities[-probabilities.shape[0] // hidden_states.shape[0] :]
@@ -89,12 +111,28 @@ def recording(unet: Any, latent_side: int, resolutions: tuple[int, ...]) -> Iter
     """
     sides = {resolution * latent_side // LATENT_SIDE for resolution in resolutions}
     recorder = SelfAttentionRecorder(tuple(sides))
+    with _recorded_by(recorder, unet, latent_side, sides, ".attn1."):
+        yield recorder
+
+
+@contextmanager
+def recording_words(unet: Any, latent_side: int, resolution: int, tokens: Tensor) -> Iterator[CrossAttentionRecorder]:
+    """Records inside how much cells at one resolution attend to chosen tokens."""
+    recorder = CrossAttentionRecorder(tokens)
+    with _recorded_by(recorder, unet, latent_side, {resolution * latent_side // LATENT_SIDE}, ".attn2."):
+        yield recorder
+
+
+@contextmanager
+def _recorded_by(
+    recorder: SelfAttentionRecorder | CrossAttentionRecorder, unet: Any, latent_side: int, sides: set[int], kind: str
+) -> Iterator[None]:
     own = dict(unet.attn_processors)
     side_of = _sides_of(unet, latent_side)
-    wanted = {name: side_of.get(name.split(".attentions")[0]) in sides for name in own if ".attn1." in name}
-    unet.set_attn_processor({name: _RecordingProcessor(recorder) if wanted.get(name) else p for name, p in own.items()})
+    wanted = {name for name in own if kind in name and side_of.get(name.split(".attentions")[0]) in sides}
+    unet.set_attn_processor({name: _RecordingProcessor(recorder) if name in wanted else p for name, p in own.items()})
     try:
-        yield recorder
+        yield
     finally:
         unet.set_attn_processor(own)
 

@@ -12,8 +12,10 @@ from typing import Any
 from inference_server.errors import EngineUnavailable
 
 #: Environment variables that name a folder or a hub id, and what stands for them when they are not set.
-VLM, DIFFUSION = "RSGROUND_VLM", "RSGROUND_DIFFUSION"
-DEFAULTS = {VLM: "Qwen/Qwen2.5-VL-7B-Instruct", DIFFUSION: "CompVis/stable-diffusion-v1-4"}
+VLM, DIFFUSION, SAM = "RSGROUND_VLM", "RSGROUND_DIFFUSION", "RSGROUND_SAM"
+DEFAULTS = {
+    VLM: "Qwen/Qwen2.5-VL-7B-Instruct", DIFFUSION: "CompVis/stable-diffusion-v1-4", SAM: "facebook/sam-vit-huge",
+}  # fmt: skip
 PACKAGES = ("torch", "transformers", "diffusers", "safetensors")
 
 
@@ -22,11 +24,12 @@ class Parts:
     """The models, each loaded when first asked for.
 
     Attributes:
-        vlm_source, diffusion_source: a folder, or an id that is in the hub's cache on this machine.
+        vlm_source, diffusion_source, sam_source: a folder, or an id that is in the hub's cache on this machine.
     """
 
     vlm_source: str
     diffusion_source: str
+    sam_source: str = DEFAULTS[SAM]
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -34,7 +37,7 @@ class Parts:
         """Names the weights, for provenance."""
         return f"{Path(self.vlm_source).name}+{Path(self.diffusion_source).name}"
 
-    def check(self, *, with_diffusion: bool) -> None:
+    def check(self, *, with_diffusion: bool, with_sam: bool = False) -> None:
         """Raises EngineUnavailable where a package or weights are missing, before anything is loaded."""
         missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
         if missing:
@@ -46,6 +49,8 @@ class Parts:
         _located(self.vlm_source, VLM, "config.json")
         if with_diffusion:
             _located(self.diffusion_source, DIFFUSION, "unet/config.json")
+        if with_sam:
+            _located(self.sam_source, SAM, "config.json")
 
     def vlm(self) -> Any:
         """The ``VisionLanguageModel``."""
@@ -59,6 +64,12 @@ class Parts:
             self._loaded["diffusion"] = _load(self.diffusion_source, _diffusion)
         return self._loaded["diffusion"]
 
+    def sam(self) -> Any:
+        """transformers' ``SamModel``."""
+        if "sam" not in self._loaded:
+            self._loaded["sam"] = _load(self.sam_source, _sam)
+        return self._loaded["sam"]
+
     def unload(self) -> None:
         """Frees them."""
         self._loaded.clear()
@@ -66,8 +77,8 @@ class Parts:
 
 def parts_from_environment() -> Parts:
     """What the environment names, or the paper's models."""
-    vlm, diffusion = (os.environ.get(name) or DEFAULTS[name] for name in (VLM, DIFFUSION))
-    return Parts(vlm, diffusion)
+    vlm, diffusion, sam = (os.environ.get(name) or DEFAULTS[name] for name in (VLM, DIFFUSION, SAM))
+    return Parts(vlm, diffusion, sam)
 
 
 def _located(source: str, variable: str, file: str) -> Path:
@@ -143,3 +154,13 @@ def _diffusion(source: str) -> Any:
         part.requires_grad_(False)
     tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
     return DiffusionModel(parts[0], parts[1], parts[2], tokenizer)
+
+
+def _sam(source: str) -> Any:
+    from transformers import SamModel
+
+    folder = _located(source, SAM, "config.json")
+    device, dtype = _device()
+    # Eager: only it gives attention out.
+    model = SamModel.from_pretrained(folder, dtype=dtype, attn_implementation="eager", local_files_only=True)
+    return model.to(device).eval()
