@@ -16,8 +16,7 @@ _EIGHT = np.ones((3, 3), int)
 
 def seeds_of(cross: Map, count: int) -> Region:
     """All cells that hold one of the ``count`` largest values of A_C (Eq. 4); equal values are one."""
-    largest = np.unique(cross)[-count:]
-    return np.asarray(np.isin(cross, largest))
+    return np.asarray(cross >= np.unique(cross)[-count:][0])
 
 
 def grown(seeds: Region, response: Map, above: float) -> Region:
@@ -26,9 +25,10 @@ def grown(seeds: Region, response: Map, above: float) -> Region:
     The seeds belong to it whatever their response. The same set is had at once as those connected components, of seeds
     and cells above the threshold together, that hold a seed.
     """
-    pieces, _ = label((response > above) | seeds, _EIGHT)
-    held = np.unique(pieces[seeds])
-    return np.asarray(np.isin(pieces, held[held > 0]))
+    pieces, count = label((response > above) | seeds, _EIGHT)
+    is_held = np.zeros(count + 1, bool)
+    is_held[pieces[seeds]] = True
+    return np.asarray(is_held[pieces])
 
 
 def evolved(cross: Map, response: Map, *, seeds: int, above: float) -> Map:
