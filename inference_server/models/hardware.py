@@ -12,7 +12,7 @@ from inference_server.errors import EngineUnavailable, PackageMissing
 
 DEVICE, DTYPE, OFFLOAD, FOUR_BIT = "RSGROUND_DEVICE", "RSGROUND_DTYPE", "RSGROUND_OFFLOAD", "RSGROUND_4BIT"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-#: What each package is needed for is told with it; the extra of ours that brings it.
+#: The extra of ours that brings the packages.
 EXTRA = "models"
 
 
@@ -65,11 +65,10 @@ class Hardware:
         arguments: dict[str, Any] = {"dtype": self.torch_dtype(), "local_files_only": True}
         if self.four_bit:
             require("bitsandbytes", "accelerate", what=f"{FOUR_BIT}=1")
-            from transformers import BitsAndBytesConfig
+            import transformers
 
-            arguments["quantization_config"] = BitsAndBytesConfig(
-                load_in_4bit=True, bnb_4bit_compute_dtype=self.torch_dtype()
-            )
+            settings: Any = transformers.BitsAndBytesConfig
+            arguments["quantization_config"] = settings(load_in_4bit=True, bnb_4bit_compute_dtype=self.torch_dtype())
         if self.offload or self.four_bit:
             require("accelerate", what=f"{OFFLOAD}=1")
             arguments["device_map"] = "auto" if self.offload else {"": self.device}

@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference_server.geometry import Mask
+
 #: Of ImageNet, in 0 to 1; what SAM and SAM 2 were trained with.
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
@@ -45,7 +47,7 @@ class Frame:
         rows, cols = self.filled
         picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
         resized = np.asarray(picture.resize((cols, rows), Image.Resampling.BILINEAR), dtype=np.float32) / 255.0
-        normal = (resized - np.float32(MEAN)) / np.float32(STD)
+        normal = (resized - np.array(MEAN, np.float32)) / np.array(STD, np.float32)
         square = np.zeros((3, self.side, self.side), np.float32)
         square[:, :rows, :cols] = normal.transpose(2, 0, 1)
         return square
@@ -68,3 +70,28 @@ class Frame:
         logits = np.zeros((side, side), np.float32)
         logits[:rows, :cols] = np.log(inside / (1.0 - inside))
         return logits
+
+    def to_tile(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Logits of a network's low resolution, (n, n), at the tile's size, (row, col) float32.
+
+        Bilinear, as SAM's own post-processing does it: through the square where that has padding, else in one step.
+        """
+        import torch
+        from torch.nn.functional import interpolate
+
+        there = torch.from_numpy(np.ascontiguousarray(logits, np.float32))[None, None]
+        if self.keeps_ratio:
+            rows, cols = self.filled
+            there = interpolate(there, (self.side, self.side), mode="bilinear", align_corners=False)
+            there = there[..., :rows, :cols]
+        out = interpolate(there, (self.height, self.width), mode="bilinear", align_corners=False)
+        return np.asarray(out[0, 0].numpy(), dtype=np.float32)
+
+
+def mask_of(inside: NDArray[np.bool_]) -> Mask | None:
+    """The smallest window of a (row, col) mask; None where it is empty."""
+    rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    if not len(rows):
+        return None
+    window = inside[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
+    return Mask(np.ascontiguousarray(window), int(rows[0]), int(cols[0]))
