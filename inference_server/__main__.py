@@ -6,6 +6,7 @@
     rsground engines
     rsground parse "the largest blue roof north of the river"
     rsground serve --port 0 --parent-pid 1234
+    rsground models pull zeroov
     rsground train provg --output runs/provg
 
 Exit status: 0 found, 1 a fault, 2 wrong usage, 3 nothing fits the expression.
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inference_server.commands import batch, export, train
+from inference_server.commands import batch, export, models, train
 from inference_server.commands import eval as evaluate
 from inference_server.errors import (
     EmptyTile,
@@ -99,6 +100,7 @@ def _parser() -> argparse.ArgumentParser:
 
     batch.add_parser(commands)
     export.add_parser(commands)
+    models.add_parser(commands)
     train.add_parser(commands)
     evaluate.add_parser(commands)
     return parser
