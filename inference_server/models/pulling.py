@@ -122,7 +122,8 @@ def damaged_files(weights: Weights, told: Callable[[str], None] = lambda name: N
     if weights.url:
         path = store_folder() / weights.repo
         _must_exist(path.is_file(), weights)
-        files, folder = (StoredFile(weights.repo, 0, f"sha256:{weights.sha256}"),), path.parent
+        folder = path.parent
+        files: tuple[StoredFile, ...] = (StoredFile(weights.repo, 0, f"sha256:{weights.sha256}"),)
     else:
         found = pulled(weights.repo, weights.revision)
         _must_exist(found is not None, weights)
