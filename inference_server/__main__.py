@@ -6,6 +6,7 @@
     rsground engines
     rsground parse "the largest blue roof north of the river"
     rsground serve --port 0 --parent-pid 1234
+    rsground models pull zeroov
     rsground train provg --output runs/provg
 
 Exit status: 0 found, 1 a fault, 2 wrong usage, 3 nothing fits the expression.
@@ -19,7 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from inference_server.commands import batch, export, train
+from inference_server.commands import batch, export, models, train
 from inference_server.commands import eval as evaluate
 from inference_server.errors import (
     EmptyTile,
@@ -76,6 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     ground.add_argument("--outputs", default=",".join(OUTPUT_KINDS), help="of hbb, obb, mask, joined by commas")
     ground.add_argument("--min-score", type=float, default=0.0, help="from 0 to 1")
     ground.add_argument("--max-pixels", type=int, default=2048 * 2048, help="larger areas are read coarser")
+    ground.add_argument("--explain", type=Path, metavar="FOLDER", help="write maps of where the engine looked there")
     ground.add_argument("--json", action="store_true", help="print the whole result as JSON")
     ground.set_defaults(run=_ground)
 
@@ -99,6 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
     batch.add_parser(commands)
     export.add_parser(commands)
+    models.add_parser(commands)
     train.add_parser(commands)
     evaluate.add_parser(commands)
     return parser
@@ -127,6 +130,7 @@ def _with_joined_extent(arguments: Sequence[str]) -> list[str]:
 
 def _ground(options: argparse.Namespace) -> int:
     # Imported here: `rsground --help` need not wait for numpy and GDAL.
+    from inference_server.explanation import write_maps
     from inference_server.models.registry import Registry
     from inference_server.pipeline import GroundingPipeline
     from inference_server.raster import read_window
@@ -138,6 +142,7 @@ def _ground(options: argparse.Namespace) -> int:
             "engine": options.engine,
             "outputs": [kind.strip() for kind in options.outputs.split(",") if kind.strip()],
             "min_score": options.min_score,
+            "explain": options.explain is not None,
         }
     )
     if options.max_pixels < 1:
@@ -158,10 +163,14 @@ def _ground(options: argparse.Namespace) -> int:
         xs, ys = zip(*corners, strict=True)
         provenance = Provenance(str(options.raster), (min(xs), min(ys), max(xs), max(ys)))
         written = write_result(result, output, provenance, file_format=file_format)
+    if options.explain is not None:
+        written += write_maps(result, tile, options.explain)
     if options.json:
         print(json.dumps(result.to_dict(), ensure_ascii=False))
     else:
         print(_report(result))
+        if options.explain is not None and not result.maps:
+            print(f"Note: the engine {result.engine} has no maps of where it looked.")
         for path in written:
             print(f"Written: {path}")
     return FOUND if result.detections else NOTHING

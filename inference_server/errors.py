@@ -6,6 +6,11 @@ ServerError
   InvalidExpression  nothing to look for in the words
   UnknownEngine      no engine of that name
   EngineUnavailable  the engine is known but cannot answer here
+    PackageMissing     a Python package is not installed
+    WeightsMissing     its weights are not on this machine
+    WeightsDamaged     they are, but cannot be read, or are not what was published
+    AccessDenied       the hub gives them only to those who accepted their licence
+    HubUnreachable     the hub does not answer, or does not know them
   OutOfMemory        the machine has too little memory for it
   Cancelled          the asker has gone
   InvalidRequest     the body is no form, or a part of it is missing
@@ -48,6 +53,26 @@ class UnknownEngine(ServerError):
 
 class EngineUnavailable(ServerError):
     code = "engine_unavailable"
+
+
+class PackageMissing(EngineUnavailable):
+    """A Python package is not installed in the server's environment."""
+
+
+class WeightsMissing(EngineUnavailable):
+    """Weights are not on this machine."""
+
+
+class WeightsDamaged(EngineUnavailable):
+    """Weights cannot be read, or are not what was published."""
+
+
+class AccessDenied(EngineUnavailable):
+    """The hub wants a token, or a licence to be accepted first."""
+
+
+class HubUnreachable(EngineUnavailable):
+    """The hub does not answer, or does not know what was asked for."""
 
 
 class OutOfMemory(ServerError):

@@ -16,13 +16,14 @@ from typing import Any
 from inference_server.detections import candidate_of, detection_of, luminance, with_unique_ids
 from inference_server.encodings import EncodingCache, tile_key
 from inference_server.errors import OutOfMemory
+from inference_server.explanation import map_image
 from inference_server.expression import Expression, Phrase, describe, parse
 from inference_server.models.base import Engine, Progress
 from inference_server.models.registry import Registry
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.relations import Found, Frame, Resolution, resolve
-from rsground_plugin.protocol import Detection, EmptyReason, GroundingRequest, GroundingResult
+from rsground_plugin.protocol import Detection, EmptyReason, GroundingRequest, GroundingResult, MapImage
 
 #: So many of the objects that relations were checked against are sent along, to be drawn faintly.
 MAX_ANCHORS = 100
@@ -61,7 +62,7 @@ class GroundingPipeline:
         try:
             with clock("encode"):
                 encoding, is_cached = self._encoding(engine, tile, progress)
-            search = _Search(engine, encoding, tile, progress, clock)
+            search = _Search(engine, encoding, tile, progress, clock, explain=request.explain)
             with clock("relate"):
                 resolution = resolve(expression, search.find, _frame(placement, tile))
             progress("measuring", 0, len(resolution.items))
@@ -79,7 +80,8 @@ class GroundingPipeline:
         return self._result(
             request, engine, placement, tile, expression, clock,
             detections=detections, anchors=anchors, empty=empty,
-            notes=(*search.notes, *resolution.notes), is_cached=is_cached,
+            notes=(*search.notes, *resolution.notes), maps=tuple(search.maps),
+            is_cached=is_cached,
         )  # fmt: skip
 
     def unload(self) -> None:
@@ -104,6 +106,7 @@ class GroundingPipeline:
         anchors: tuple[Detection, ...] = (),
         empty: EmptyReason | None = None,
         notes: tuple[str, ...] = (),
+        maps: tuple[MapImage, ...] = (),
         is_cached: bool = False,
     ) -> GroundingResult:
         if expression.ignored:
@@ -124,16 +127,22 @@ class GroundingPipeline:
             notes=tuple(dict.fromkeys(notes)),
             timings_s=clock.timings(),
             cached=is_cached,
+            maps=maps,
         )
 
 
 class _Search:
     """The engine's answers to the phrases of one expression, each asked once."""
 
-    def __init__(self, engine: Engine, encoding: Any, tile: RasterTile, progress: Progress, clock: _Clock) -> None:
+    def __init__(
+        self, engine: Engine, encoding: Any, tile: RasterTile, progress: Progress, clock: _Clock, *, explain: bool
+    ) -> None:
+        self._explain = explain
         self._engine, self._encoding, self._progress, self._clock = engine, encoding, progress, clock
         self._gray = luminance(tile.rgb)
         self._found: dict[Phrase, Found] = {}
+        #: Where the engine looked, phrase after phrase; when that was asked for.
+        self.maps: list[MapImage] = []
 
     def find(self, phrase: Phrase) -> Found:
         if phrase not in self._found:
@@ -142,6 +151,8 @@ class _Search:
                 answer = self._engine.find(self._encoding, phrase, self._progress)
             with self._clock("outline"):
                 candidates = tuple(candidate_of(item, self._gray) for item in answer.items)
+            if self._explain:
+                self.maps += [map_image(each, phrase.text) for each in answer.maps]
             self._found[phrase] = Found(candidates, answer.why_empty, answer.failed_part, answer.notes)
         return self._found[phrase]
 

@@ -44,6 +44,12 @@ class RegionSegmenter:
         self._area = tree.area
         self._bounds = tree.bounds[:, [1, 0, 3, 2]].astype(np.float64)
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(row, col) of the tile."""
+        rows, cols = self._tree.labels.shape
+        return int(rows), int(cols)
+
     def segment_box(self, box: HBB) -> Segment | None:
         """The region that fills a box best; None where the box holds no data.
 

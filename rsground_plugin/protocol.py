@@ -8,6 +8,7 @@ Standard library only, Python 3.9 syntax: QGIS's Python and the server's both im
       GroundingResult      detections, anchors, why nothing was found, timings
         Detection            one object in three linked geometries, with measures
         EmptyReason          which part of the expression found nothing
+        MapImage             where the engine looked, when that was asked for
     ErrorEvent           the end, with an         last JSON line, or the body of a 4xx/5xx answer
       WireError            code, message, field
     BatchRequest         whole rasters            POST /v1/batch, JSON
@@ -28,8 +29,11 @@ expected and what came. ``to_dict`` emits what ``from_dict`` accepts, key for ke
 
 from __future__ import annotations
 
+import base64
+import binascii
 import json
 import math
+import zlib
 from dataclasses import dataclass, field, fields
 from typing import Any, Dict, Mapping, Optional, Tuple, Union
 
@@ -43,6 +47,8 @@ TOKEN_HEADER = "Authorization"  # the header's name  # noqa: S105  # nosec B105
 MAX_EXPRESSION_CHARS = 2000
 MAX_BODY_BYTES = 512 * 1024 * 1024
 OUTPUT_KINDS = ("hbb", "obb", "mask")
+#: Longest edge of a map of where an engine looked, in cells.
+MAX_MAP_CELLS = 4096
 
 #: Error codes and the HTTP status that carries each when the answer has not started yet.
 ERROR_STATUS = {
@@ -205,6 +211,7 @@ class GroundingRequest:
         min_score: detections below it are not sent (0 to 1).
         max_detections: at most so many, best first.
         protocol: the sender's PROTOCOL_VERSION.
+        explain: the result brings maps of where the engine looked, if it has any.
     """
 
     expression: str
@@ -213,6 +220,7 @@ class GroundingRequest:
     min_score: float = 0.0
     max_detections: int = 1000
     protocol: int = PROTOCOL_VERSION
+    explain: bool = False
 
     def to_dict(self) -> Dict[str, Any]:
         return {
@@ -221,6 +229,7 @@ class GroundingRequest:
             "outputs": list(self.outputs),
             "min_score": self.min_score,
             "max_detections": self.max_detections,
+            "explain": self.explain,
             "protocol": self.protocol,
         }
 
@@ -244,6 +253,7 @@ class GroundingRequest:
             min_score=_number(data.get("min_score", 0.0), f"{path}.min_score", low=0.0, high=1.0),
             max_detections=_integer(data.get("max_detections", 1000), f"{path}.max_detections", low=1, high=1_000_000),
             protocol=_integer(data.get("protocol", PROTOCOL_VERSION), f"{path}.protocol", low=1),
+            explain=_flag(data.get("explain", False), f"{path}.explain"),
         )
 
 
@@ -331,6 +341,67 @@ class EmptyReason:
 
 
 @dataclass(frozen=True)
+class MapImage:
+    """Where an engine looked for one phrase: a grey picture over the whole tile.
+
+    Attributes:
+        name: of the kind of map, such as "A_C"; the engine's documentation says what it means.
+        phrase: the words it was looked for.
+        width, height: cells; the tile divided evenly, not its pixels.
+        data: base64 of the zlib-compressed cells, row by row from the upper left, 8 bits each: 0 nowhere, 255 most.
+    """
+
+    name: str
+    phrase: str
+    width: int
+    height: int
+    data: str
+
+    @classmethod
+    def of(cls, name: str, phrase: str, width: int, height: int, cells: bytes) -> MapImage:
+        """The map of ``width`` times ``height`` cells, 8 bits each."""
+        return cls(name, phrase, width, height, base64.b64encode(zlib.compress(cells, 6)).decode("ascii"))
+
+    @property
+    def cells(self) -> bytes:
+        """The cells, row by row. Raises ProtocolError when there are not ``width`` times ``height`` of them."""
+        return _cells(self.data, self.width * self.height, "map.data")
+
+    def to_dict(self) -> Dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in fields(self)}
+
+    @classmethod
+    def from_dict(cls, value: Any, path: str = "map") -> MapImage:
+        """Raises ProtocolError when a field is missing, unknown or out of range."""
+        data = _object(value, path)
+        _known_keys(data, cls, path)
+        width, height = (
+            _integer(_get(data, key, path), f"{path}.{key}", low=1, high=MAX_MAP_CELLS) for key in ("width", "height")
+        )
+        packed = _text(_get(data, "data", path), f"{path}.data", max_chars=2 * MAX_MAP_CELLS**2)
+        _cells(packed, width * height, f"{path}.data")
+        return cls(
+            name=_text(_get(data, "name", path), f"{path}.name", max_chars=100, allow_empty=False),
+            phrase=_text(_get(data, "phrase", path), f"{path}.phrase"),
+            width=width,
+            height=height,
+            data=packed,
+        )
+
+
+def _cells(packed: str, count: int, path: str) -> bytes:
+    expected = f"base64 of zlib of {count} bytes"
+    try:
+        # One byte more than wanted is enough to see that there are too many.
+        cells = zlib.decompressobj().decompress(base64.b64decode(packed, validate=True), count + 1)
+    except (binascii.Error, ValueError, zlib.error) as error:
+        raise ProtocolError(path, expected, str(error)) from error
+    if len(cells) != count:
+        raise ProtocolError(path, expected, f"{len(cells)} bytes" if len(cells) < count else "more")
+    return cells
+
+
+@dataclass(frozen=True)
 class GroundingResult:
     """What was found, in map coordinates.
 
@@ -347,6 +418,7 @@ class GroundingResult:
         notes: sentences the user should see (ignored words, limits).
         timings_s: seconds by stage.
         cached: the tile's encoding was reused.
+        maps: where the engine looked, in the order of its work; only when the request asked for them.
     """
 
     expression: str
@@ -361,6 +433,7 @@ class GroundingResult:
     notes: Tuple[str, ...] = ()
     timings_s: Mapping[str, float] = field(default_factory=dict)
     cached: bool = False
+    maps: Tuple[MapImage, ...] = ()
 
     def to_dict(self) -> Dict[str, Any]:
         return {
@@ -376,6 +449,7 @@ class GroundingResult:
             "notes": list(self.notes),
             "timings_s": dict(self.timings_s),
             "cached": self.cached,
+            "maps": [m.to_dict() for m in self.maps],
         }
 
     @classmethod
@@ -405,6 +479,10 @@ class GroundingResult:
             notes=_texts(data.get("notes", ()), f"{path}.notes"),
             timings_s={str(k): _number(v, f"{path}.timings_s.{k}") for k, v in timings.items()},
             cached=_flag(data.get("cached", False), f"{path}.cached"),
+            maps=tuple(
+                MapImage.from_dict(m, f"{path}.maps[{i}]")
+                for i, m in enumerate(_sequence(data.get("maps", ()), f"{path}.maps"))
+            ),
         )
 
 
@@ -847,6 +925,7 @@ class EngineInfo:
         is_available: can answer now.
         why_unavailable: what to do about it, empty when available.
         is_default: what "default" means.
+        explains: can bring maps of where it looked.
     """
 
     name: str
@@ -859,6 +938,7 @@ class EngineInfo:
     is_available: bool = True
     why_unavailable: str = ""
     is_default: bool = False
+    explains: bool = False
 
     def to_dict(self) -> Dict[str, Any]:
         return {f.name: _lists(getattr(self, f.name)) for f in fields(self)}
@@ -877,5 +957,6 @@ class EngineInfo:
             is_available=_flag(data.get("is_available", True), f"{path}.is_available"),
             why_unavailable=_text(data.get("why_unavailable", ""), f"{path}.why_unavailable"),
             is_default=_flag(data.get("is_default", False), f"{path}.is_default"),
+            explains=_flag(data.get("explains", False), f"{path}.explains"),
             **texts,
         )

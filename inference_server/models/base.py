@@ -10,6 +10,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from inference_server.expression import Phrase
 from inference_server.geometry import HBB, OBB, Mask
 from inference_server.raster import RasterTile
@@ -38,6 +41,23 @@ class Prediction:
     obb: OBB | None = None
 
 
+@dataclass(frozen=True, eq=False)
+class ExplanationMap:
+    """Where an engine looked, so that the user sees why.
+
+    Attributes:
+        name: short, such as "A_C"; the same for every phrase.
+        values: (row, col) float32 in [0, 1] over the whole tile, on a grid of the engine's choice.
+    """
+
+    name: str
+    values: NDArray[np.float32]
+
+    def __post_init__(self) -> None:
+        if self.values.ndim != 2 or not self.values.size:
+            raise ValueError(f"ExplanationMap {self.name!r}: expected a (row, col) array, got {self.values.shape}")
+
+
 @dataclass(frozen=True)
 class Predictions:
     """An engine's answer to one phrase.
@@ -47,12 +67,14 @@ class Predictions:
         why_empty: a sentence for the user when items is empty.
         failed_part: "target" or "attribute" (the class was found, its colour was not) or "engine".
         notes: sentences the user should see.
+        maps: where the engine looked, in the order of its work; shown to those who ask why.
     """
 
     items: tuple[Prediction, ...] = ()
     why_empty: str = ""
     failed_part: str = "target"
     notes: tuple[str, ...] = ()
+    maps: tuple[ExplanationMap, ...] = ()
 
 
 class Engine(Protocol):

@@ -23,6 +23,7 @@ from rsground_plugin.protocol import (
     GroundingResult,
     Health,
     Hello,
+    MapImage,
     ProgressEvent,
     ProtocolError,
     ResultEvent,
@@ -45,6 +46,7 @@ TYPES = {
     "grounding_result_nothing": GroundingResult,
     "health": Health,
     "hello": Hello,
+    "map_image": MapImage,
     "wire_error": WireError,
 }
 
@@ -266,5 +268,27 @@ def test_the_protocol_imports_the_standard_library_only():
     tree = ast.parse(Path(protocol.__file__).read_text(encoding="utf-8"))
     modules = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
     modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
-    assert modules <= {"__future__", "json", "math", "dataclasses", "typing"}
+    assert modules <= {"__future__", "base64", "binascii", "json", "math", "dataclasses", "typing", "zlib"}
     assert sys.version_info >= (3, 9)
+
+
+def test_a_map_carries_its_cells():
+    image = MapImage.of("A_C", "tank", 3, 2, bytes([0, 64, 128, 255, 32, 16]))
+    assert image == MapImage.from_dict({**golden("map_image"), "phrase": "tank"})
+    assert image.cells == bytes([0, 64, 128, 255, 32, 16])
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"width": 4}, "map.data"),
+        ({"width": 2}, "map.data"),
+        ({"data": "not base64!"}, "map.data"),
+        ({"data": "AAAA"}, "map.data"),
+        ({"height": 0}, "map.height"),
+        ({"width": 5000}, "map.width"),
+        ({"name": ""}, "map.name"),
+    ],
+)
+def test_a_map_that_does_not_fit_is_refused(change, field):
+    assert refused_field(MapImage, {**golden("map_image"), **change}) == field

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pyogrio
 import pytest
+import rasterio
 import shapely
 from fake_engine import AFFINE, tile_bytes
 
@@ -217,3 +218,17 @@ def test_missing_measures_and_masks_are_left_out(tmp_path):
     assert crs is None or "Undefined" in crs
     _, values, _, _ = read(tmp_path / "o.gpkg", "masks")
     assert list(values["id"]) == ["b"]
+
+
+def test_explain_writes_maps_of_where_the_engine_looked(scene, tmp_path, capsys):
+    folder = tmp_path / "why"
+    assert main(["ground", str(scene), ROOF, "--explain", str(folder)]) == FOUND
+    path = folder / "white_area_score.tif"
+    assert f"Written: {path}" in capsys.readouterr().out
+    with rasterio.open(path) as dataset:
+        cells = dataset.read(1)
+        assert tuple(dataset.bounds) == (500000, 5499872, 500128, 5500000)
+        assert dataset.crs == "EPSG:32631"
+    roof, ground = cells[45:85, 65:135], cells[150:]
+    assert roof.min() > 90
+    assert ground.max() < roof.min()

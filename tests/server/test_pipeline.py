@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import rasterio
 from fake_engine import AFFINE, FakeEngine, patches, registry, tile_bytes
 from rasterio.crs import CRS
 from shapely.geometry import Polygon
 
 from inference_server.encodings import EncodingCache, size_of, tile_key
-from inference_server.errors import Cancelled, EngineUnavailable, OutOfMemory, UnknownEngine
+from inference_server.errors import Cancelled, CannotWrite, EngineUnavailable, OutOfMemory, UnknownEngine
+from inference_server.explanation import map_image, write_maps
 from inference_server.geometry import HBB, OBB, Mask
-from inference_server.models.base import Prediction, Predictions
+from inference_server.models.base import ExplanationMap, Prediction, Predictions
 from inference_server.models.registry import EngineSource, Registry, imported
 from inference_server.pipeline import GroundingPipeline
 from inference_server.raster import RasterTile, read_tile
@@ -220,3 +224,48 @@ def test_the_default_engine_is_there():
     infos = Registry().infos()
     assert [info.name for info in infos if info.is_default] == ["geobia"]
     assert infos[0].is_available, infos[0].why_unavailable
+
+
+class LookingEngine(FakeEngine):
+    """Brings a map of a 2 x 3 grid with each answer."""
+
+    def find(self, encoding, phrase, progress):
+        values = np.float32([[0.0, 0.5, 1.0], [2.0, np.nan, -1.0]])
+        return replace(super().find(encoding, phrase, progress), maps=(ExplanationMap("A_C", values),))
+
+
+def test_maps_of_where_the_engine_looked_come_when_asked_for_one_for_each_phrase():
+    pipeline = GroundingPipeline(registry(LookingEngine()))
+    assert pipeline.ground(GroundingRequest("the tank left of the shed"), tile()).maps == ()
+    result = pipeline.ground(GroundingRequest("the tank left of the shed", explain=True), tile())
+    assert [(m.name, m.phrase, m.width, m.height) for m in result.maps] == [
+        ("A_C", "tank", 3, 2),
+        ("A_C", "shed", 3, 2),
+    ]
+    assert list(result.maps[0].cells) == [0, 128, 255, 255, 0, 0]
+    nothing = pipeline.ground(GroundingRequest("the nothing", explain=True), tile())
+    assert not nothing.detections
+    assert len(nothing.maps) == 1
+
+
+def test_a_map_too_fine_for_the_wire_is_thinned_out():
+    image = map_image(ExplanationMap("fine", np.zeros((10, 8000), np.float32)), "tank")
+    assert (image.width, image.height) == (4000, 5)
+    with pytest.raises(ValueError, match=r"expected a \(row, col\) array"):
+        ExplanationMap("flat", np.zeros(3, np.float32))
+
+
+def test_maps_are_written_where_they_belong(tmp_path):
+    seen = tile(affine=AFFINE * AFFINE.rotation(20))
+    result = GroundingPipeline(registry(LookingEngine())).ground(GroundingRequest("the tanks", explain=True), seen)
+    first, second = (write_maps(result, seen, tmp_path / "why")[0] for _ in range(2))
+    assert (first.name, second.name) == ("tank_A_C.tif", "tank_A_C_2.tif")
+    with rasterio.open(first) as dataset:
+        assert dataset.crs == seen.crs
+        for corner, cell in (((0, 0), (0, 0)), ((80, 60), (3, 2)), ((80, 0), (3, 0))):
+            np.testing.assert_allclose(dataset.transform * cell, seen.affine * corner)
+        assert dataset.tags()["phrase"] == "tank"
+        assert dataset.read(1).tolist() == [[0, 128, 255], [255, 0, 0]]
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CannotWrite, match="Choose another folder"):
+        write_maps(result, seen, tmp_path / "file")

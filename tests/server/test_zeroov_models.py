@@ -394,6 +394,37 @@ def test_whole_expressions_are_answered_with_one_mask(
     assert answer.attention.cross.max() == 1
 
 
+def test_short_memory_makes_the_tile_smaller_and_says_so(
+    checkpoints: dict[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    parts = Parts(str(checkpoints["qwen25"]), str(checkpoints["diffusion"]))
+    engine = ZeroOVEngine(parts, CONFIG)
+    vlm, see, asked = parts.vlm(), VisionLanguageModel.see, []
+
+    def short(self: Any, rgb: np.ndarray, **settings: Any) -> Any:
+        asked.append(settings["shrink"])
+        if settings["shrink"] == 1:
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB")
+        return see(vlm, rgb, **settings)
+
+    monkeypatch.setattr(VisionLanguageModel, "see", short)
+    pipeline = GroundingPipeline(Registry({"zeroov": EngineSource(lambda: engine, "z")}, default="zeroov"))
+    tile = generate(4, size_px=(900, 900), gsd_m=0.3, expressions=0).tile
+    result = pipeline.ground(GroundingRequest("the red roof"), tile)
+    assert asked == [1, 2]
+    assert result.detections
+    assert any("Memory was short" in note and "1/2 of its resolution" in note for note in result.notes)
+
+
+def test_maps_are_given_for_those_who_ask_why(loaded: dict[str, Parts]) -> None:
+    engine = ZeroOVEngine(loaded["qwen25"], CONFIG)
+    pipeline = GroundingPipeline(Registry({"zeroov": EngineSource(lambda: engine, "z")}, default="zeroov"))
+    tile = generate(4, size_px=(200, 260), gsd_m=0.3, expressions=0).tile
+    result = pipeline.ground(GroundingRequest("the red roof", explain=True), tile)
+    assert [m.name for m in result.maps] == ["A_C", "A_CS", "A_E"]
+    assert pipeline.ground(GroundingRequest("the red roof"), tile).maps == ()
+
+
 def test_cancelling_ends_the_query(loaded: dict[str, Parts], rgb: np.ndarray) -> None:
     class Stop(Exception):
         pass
@@ -461,7 +492,7 @@ def test_what_is_missing_is_named(
         ZeroOVEngine(Parts(good, "nobody/nothing"))
     ZeroOVEngine(Parts(good, "nobody/nothing"), ZeroOVConfig(structure="none"))
     monkeypatch.setattr(weights, "PACKAGES", ("torch", "no_such_package"))
-    with pytest.raises(EngineUnavailable, match="not installed here: no_such_package"):
+    with pytest.raises(EngineUnavailable, match=r"not installed here: no_such_package.*rsground\[models\]"):
         ZeroOVEngine(Parts(good, good))
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from inference_server.expression import Attribute, Phrase
-from inference_server.models.base import Prediction, Predictions, Progress
+from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note
@@ -27,6 +27,8 @@ from rsground_plugin.protocol import EngineInfo
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.35
 MAX_CANDIDATES = 150
+#: Longest edge of the map of scores, in cells, and from which score on it shows something.
+MAP_CELLS, SHOWN_SCORE = 512, 0.05
 #: So much of a class's part in the score is left to how typical a node is.
 TYPICAL = 0.6
 #: A class's probability from which it counts fully, and below which it is not there.
@@ -57,6 +59,7 @@ class GeobiaEngine:
         licence="GPL-2.0-or-later",
         revision="",
         is_default=True,
+        explains=True,
     )
 
     def __init__(self) -> None:
@@ -96,10 +99,11 @@ class GeobiaEngine:
             )
         score = combine(fit, agreement)
         chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES)
+        fit_map = score_map(encoding.forest, score)
         progress("candidates", 1, 1)
         if not chosen:
             part, why = _why(fit, phrase, wanted)
-            return Predictions(why_empty=why, failed_part=part, notes=tuple(notes))
+            return Predictions(why_empty=why, failed_part=part, notes=tuple(notes), maps=(fit_map,))
         label = phrase.category or "object"
         if wanted.name in SURFACES:
             groups = grouped(encoding.forest, chosen, nodes.t)
@@ -113,10 +117,21 @@ class GeobiaEngine:
                 Prediction(s, label, mask=m) for s, m in sorted(zip(scores, masks, strict=True), key=lambda p: -p[0])
             ),
             notes=tuple(n for n in (*notes, note) if n),
+            maps=(fit_map,),
         )
 
     def unload(self) -> None:
         """Nothing to free: encodings are the caller's."""
+
+
+def score_map(forest: Forest, score: Column) -> ExplanationMap:
+    """How well each place fits the words: the best score of any region that holds it, below the engine's limit too."""
+    labels = forest.trees[0].labels
+    step = -(-max(labels.shape) // MAP_CELLS)
+    best = np.append(forest.best_per_leaf(score, above=SHOWN_SCORE), 0.0).astype(np.float32)
+    # Each cell shows the pixel in its middle.
+    rows, cols = (((np.arange(-(-n // step)) + 0.5) * n / -(-n // step)).astype(int) for n in labels.shape)
+    return ExplanationMap("score", best[labels[np.ix_(rows, cols)]])
 
 
 def attribute_degree(

@@ -57,6 +57,20 @@ class Forest:
         start, end = self.trees[index].intervals
         return self._leaf_orders[index][start[local] : end[local]]
 
+    def best_per_leaf(self, score: Column, *, above: float) -> Column:
+        """(leaf,) the best score of any node that holds each leaf; 0 where none is higher than ``above``."""
+        best = np.zeros(self.trees[0].n_leaves)
+        for index, tree in enumerate(self.trees):
+            local = score[self.offsets[index] : self.offsets[index + 1]]
+            start, end = tree.intervals
+            ordered = np.zeros(tree.n_leaves)
+            nodes = np.flatnonzero(local > above)
+            # The best last, so that it stays.
+            for node in nodes[np.argsort(local[nodes])].tolist():
+                ordered[start[node] : end[node]] = local[node]
+            best[self._leaf_orders[index]] = np.maximum(best[self._leaf_orders[index]], ordered)
+        return best
+
     def mask(self, node: int) -> Mask:
         """The node's pixels."""
         index, local = self.place(node)

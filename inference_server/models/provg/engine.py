@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from inference_server.errors import EngineUnavailable
 from inference_server.expression import Phrase
 from inference_server.geometry import HBB
-from inference_server.models.base import Prediction, Predictions, Progress
+from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress
 from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
 from inference_server.models.provg.search import Array, Window, search, things_in
@@ -31,6 +31,8 @@ SHIPPED = Path(__file__).with_name("provg.onnx")
 METADATA = "provg"
 #: Below this nothing is answered, and above it at most so many things.
 MIN_SCORE, MAX_CANDIDATES = 0.3, 150
+#: Longest edge of the map of probabilities, in cells.
+MAP_CELLS = 512
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,6 +115,7 @@ class ProVGEngine:
         limits="Knows the classes that it was trained on; a large tile is looked at window by window.",
         licence="GPL-2.0-or-later",
         revision="",
+        explains=True,
     )
 
     def __init__(self, path: Path | None = None, *, threads: int = 0) -> None:
@@ -143,9 +146,11 @@ class ProVGEngine:
         maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
         things = [t for t in things_in(maps, encoding.valid) if t.score >= MIN_SCORE]
         label = phrase.category or "object"
+        looked = (ExplanationMap("foreground", maps.overall(MAP_CELLS)),)
         if not things:
-            return Predictions(why_empty=f'ProVG sees no "{phrase.text}" here.')
-        return Predictions(tuple(Prediction(t.score, label, mask=t.mask) for t in things[:MAX_CANDIDATES]))
+            return Predictions(why_empty=f'ProVG sees no "{phrase.text}" here.', maps=looked)
+        items = tuple(Prediction(t.score, label, mask=t.mask) for t in things[:MAX_CANDIDATES])
+        return Predictions(items, maps=looked)
 
     def _look(self, encoding: Encoding, expression: str) -> Callable[[Window], tuple[Array, float]]:
         network, feed = self.network, self.network.feed(expression)

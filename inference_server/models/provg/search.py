@@ -98,6 +98,17 @@ class Maps:
             step, total, weight = self._sums[level]
             yield step, np.asarray(total / np.maximum(weight, 1e-6), np.float32)
 
+    def overall(self, at_most: int) -> Array:
+        """(row, col) float32 over the whole tile, ``at_most`` cells long: the highest probability of any level."""
+        longest = max(self.height, self.width)
+        rows, cols = (max(1, round(n * min(1.0, at_most / longest))) for n in (self.height, self.width))
+        # The tile's pixels in the middles of the cells.
+        y, x = (np.arange(rows) + 0.5) * self.height / rows, (np.arange(cols) + 0.5) * self.width / cols
+        out = np.zeros((rows, cols), np.float32)
+        for step, foreground in self.levels():
+            out = np.maximum(out, foreground[np.ix_((y / step).astype(int), (x / step).astype(int))])
+        return out
+
     def likeliest(self, window: Window) -> float:
         """The largest probability that coarser levels give inside a window; 1 where none has looked."""
         best = -1.0

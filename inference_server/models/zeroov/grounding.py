@@ -3,34 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.geometry import HBB, Mask, hbb_of_mask
+from inference_server.models.segmenters.base import PromptedTile
 from inference_server.models.zeroov.config import ZeroOVConfig
 from inference_server.models.zeroov.evolve import evolved, grown, instances, mask_of, seeds_of
 from inference_server.models.zeroov.interaction import Map, interact, min_max, resized
-from inference_server.segmenter import Segment
 
 #: So many clicks are taken from an instance where a segmenter is prompted with points.
 CLICKS = 3
-
-
-class Segmenter(Protocol):
-    """What Refine asks of a segmenter; ``RegionSegmenter`` is one."""
-
-    def segment_box(self, box: HBB) -> Segment | None:
-        """The thing that fills a box, in pixels."""
-
-    def segment_points(
-        self, positive: list[tuple[float, float]], negative: list[tuple[float, float]] = ...
-    ) -> Segment | None:
-        """The thing under clicks, (x, y) in pixels."""
-
-    def segment_mask(self, coarse: NDArray[np.bool_]) -> Segment | None:
-        """The thing that a coarse mask means."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,7 +77,7 @@ def ground(
     shape: tuple[int, int],
     config: ZeroOVConfig,
     *,
-    segmenter: Segmenter | None,
+    segmenter: PromptedTile | None,
     box: HBB | None,
     whole: bool,
 ) -> list[Grounded]:
@@ -124,7 +108,7 @@ def ground(
 
 
 def _fallback(
-    attention: Attention, shape: tuple[int, int], config: ZeroOVConfig, segmenter: Segmenter | None, box: HBB | None
+    attention: Attention, shape: tuple[int, int], config: ZeroOVConfig, segmenter: PromptedTile | None, box: HBB | None
 ) -> Grounded:
     path = "vlm box" if box is not None else "seeds"
     mask = None if box is None else _of_box(box, shape)
@@ -155,7 +139,7 @@ def _bounded(region: NDArray[np.bool_]) -> Mask:
 
 
 def refined(
-    mask: Mask, attention: Map, shape: tuple[int, int], config: ZeroOVConfig, segmenter: Segmenter | None
+    mask: Mask, attention: Map, shape: tuple[int, int], config: ZeroOVConfig, segmenter: PromptedTile | None
 ) -> Mask:
     """The mask that a segmenter makes of a grown one; the grown one where it has none.
 

@@ -94,13 +94,16 @@ class VisionLanguageModel:
         return int(self.model.config.text_config.num_hidden_layers)
 
     @torch.no_grad()
-    def see(self, rgb: NDArray[np.uint8], *, with_structure: bool = False) -> Seen:
+    def see(self, rgb: NDArray[np.uint8], *, with_structure: bool = False, shrink: int = 1) -> Seen:
         """Takes a tile in: (3, row, col) uint8. Every expression about it goes on from here.
 
-        ``with_structure`` keeps the self-attention of the vision tower's last global layer ("ViT in VLM", Table 2).
+        ``with_structure`` keeps the self-attention of the vision tower's last global layer ("ViT in VLM", Table 2);
+        ``shrink`` lets it see the tile at a fraction of its resolution, where memory is short.
         """
         height, width = rgb.shape[1:]
         picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
+        if shrink > 1:
+            picture = picture.reduce(shrink)
         features = self._processor(images=[picture], return_tensors="pt")
         grid_thw = features["image_grid_thw"]
         rows, cols = (int(v) // self._merge for v in grid_thw[0, 1:])

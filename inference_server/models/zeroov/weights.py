@@ -1,78 +1,93 @@
-"""Where the models of RSVG-ZeroOV come from: local folders or the hub's cache, loaded when they are first needed."""
+"""The models of RSVG-ZeroOV: found before anything is loaded, loaded when they are first needed, freed together."""
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference_server.errors import EngineUnavailable
+from inference_server.models.catalogue import pinned
+from inference_server.models.hardware import Hardware, hardware, require
+from inference_server.models.loading import loading
+from inference_server.models.store import is_repo_id, locate
 
-#: Environment variables that name a folder or a hub id, and what stands for them when they are not set.
+#: Environment variables that name a folder or an id of the hub, and what stands for them when they are not set.
 VLM, DIFFUSION, SAM = "RSGROUND_VLM", "RSGROUND_DIFFUSION", "RSGROUND_SAM"
 DEFAULTS = {
     VLM: "Qwen/Qwen2.5-VL-7B-Instruct", DIFFUSION: "CompVis/stable-diffusion-v1-4", SAM: "facebook/sam-vit-huge",
 }  # fmt: skip
+MARKERS = {VLM: "config.json", DIFFUSION: "unet/config.json", SAM: "config.json"}
 PACKAGES = ("torch", "transformers", "diffusers", "safetensors")
 
 
 @dataclass
 class Parts:
-    """The models, each loaded when first asked for.
+    """The models, each loaded when first asked for, on the hardware that is set.
 
     Attributes:
-        vlm_source, diffusion_source, sam_source: a folder, or an id that is in the hub's cache on this machine.
+        vlm_source, diffusion_source, sam_source: a folder, or an id of the hub that is on this machine.
     """
 
-    vlm_source: str
-    diffusion_source: str
+    vlm_source: str = DEFAULTS[VLM]
+    diffusion_source: str = DEFAULTS[DIFFUSION]
     sam_source: str = DEFAULTS[SAM]
+    _hardware: Hardware | None = None
     _loaded: dict[str, Any] = field(default_factory=dict)
 
     @property
     def revision(self) -> str:
         """Names the weights, for provenance."""
-        return f"{Path(self.vlm_source).name}+{Path(self.diffusion_source).name}"
+        return "+".join(_name(source) for source in (self.vlm_source, self.diffusion_source))
 
     def check(self, *, with_diffusion: bool, with_sam: bool = False) -> None:
         """Raises EngineUnavailable where a package or weights are missing, before anything is loaded."""
-        missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
-        if missing:
-            raise EngineUnavailable(
-                f"RSVG-ZeroOV needs packages that are not installed here: {', '.join(missing)}. Install them into the"
-                ' server\'s environment: pip install "rsground[zeroov]".',
-                field="request.engine",
-            )
-        _located(self.vlm_source, VLM, "config.json")
+        require(*PACKAGES, what="RSVG-ZeroOV")
+        _located(self.vlm_source, VLM)
         if with_diffusion:
-            _located(self.diffusion_source, DIFFUSION, "unet/config.json")
+            _located(self.diffusion_source, DIFFUSION)
         if with_sam:
-            _located(self.sam_source, SAM, "config.json")
+            _located(self.sam_source, SAM)
+
+    @property
+    def hardware(self) -> Hardware:
+        """What they run on; the environment's until it is set."""
+        if self._hardware is None:
+            self._hardware = hardware()
+        return self._hardware
+
+    def move(self, to: Hardware) -> None:
+        """Runs on other hardware from now on; what was loaded for the old is freed."""
+        if to != self.hardware:
+            self.unload()
+            self._hardware = to
 
     def vlm(self) -> Any:
         """The ``VisionLanguageModel``."""
-        if "vlm" not in self._loaded:
-            self._loaded["vlm"] = _load(self.vlm_source, _vlm)
-        return self._loaded["vlm"]
+        return self._once("vlm", self.vlm_source, VLM, _vlm)
 
     def diffusion(self) -> Any:
         """The ``DiffusionModel``."""
-        if "diffusion" not in self._loaded:
-            self._loaded["diffusion"] = _load(self.diffusion_source, _diffusion)
-        return self._loaded["diffusion"]
+        return self._once("diffusion", self.diffusion_source, DIFFUSION, _diffusion)
 
     def sam(self) -> Any:
         """transformers' ``SamModel``."""
-        if "sam" not in self._loaded:
-            self._loaded["sam"] = _load(self.sam_source, _sam)
-        return self._loaded["sam"]
+        return self._once("sam", self.sam_source, SAM, _sam)
 
     def unload(self) -> None:
         """Frees them."""
         self._loaded.clear()
+        import torch
+
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+
+    def _once(self, name: str, source: str, variable: str, build: Callable[[Path, Hardware], Any]) -> Any:
+        if name not in self._loaded:
+            with loading(source):
+                self._loaded[name] = build(_located(source, variable), self.hardware)
+        return self._loaded[name]
 
 
 def parts_from_environment() -> Parts:
@@ -81,73 +96,39 @@ def parts_from_environment() -> Parts:
     return Parts(vlm, diffusion, sam)
 
 
-def _located(source: str, variable: str, file: str) -> Path:
-    """The folder of a source's files. Raises EngineUnavailable where there is none."""
-    folder = Path(source)
-    if folder.is_dir():
-        if not (folder / file).is_file():
-            raise EngineUnavailable(
-                f"{folder} holds no model: expected {file} in it. Set {variable} to the folder of a checkpoint.",
-                field="request.engine",
-            )
-        return folder
-    from huggingface_hub import try_to_load_from_cache
-
-    found = (
-        try_to_load_from_cache(source, file) if source.count("/") == 1 and not source.startswith(("/", ".")) else None
-    )
-    if not isinstance(found, str):
-        raise EngineUnavailable(
-            f"The weights of {source} are not on this machine. Download them (`hf download {source}`), or set"
-            f" {variable} to a folder that holds them.",
-            field="request.engine",
-        )
-    return Path(found).parents[file.count("/")]
+def _located(source: str, variable: str) -> Path:
+    return locate(source, marker=MARKERS[variable], variable=variable, revision=_revision(source))
 
 
-def _load(source: str, build: Callable[[str], Any]) -> Any:
-    from safetensors import SafetensorError
-
-    try:
-        return build(source)
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
-        raise EngineUnavailable(
-            f"The weights in {source} cannot be loaded: {error}. Download them anew.", field="request.engine"
-        ) from error
+def _revision(source: str) -> str | None:
+    """The pinned commit of an id of the hub; None for a folder."""
+    return pinned(source) if is_repo_id(source) and not Path(source).is_dir() else None
 
 
-def _device() -> tuple[Any, Any]:
-    import torch
-
-    if not torch.cuda.is_available():
-        return torch.device("cpu"), torch.float32
-    return torch.device("cuda"), torch.bfloat16 if torch.cuda.is_bf16_supported() else torch.float16
+def _name(source: str) -> str:
+    return f"{Path(source).name}@{(_revision(source) or 'folder')[:8]}"
 
 
-def _vlm(source: str) -> Any:
+def _vlm(folder: Path, on: Hardware) -> Any:
     from transformers import AutoModelForImageTextToText, AutoTokenizer
     from transformers.models.qwen2_vl.image_processing_pil_qwen2_vl import Qwen2VLImageProcessorPil
 
     from inference_server.models.zeroov.overview import VisionLanguageModel
 
-    folder = _located(source, VLM, "config.json")
-    device, dtype = _device()
-    model = AutoModelForImageTextToText.from_pretrained(folder, dtype=dtype, local_files_only=True).to(device)
+    model = on.placed(AutoModelForImageTextToText.from_pretrained(folder, **on.from_pretrained_arguments()))
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    processor = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)
-    return VisionLanguageModel(model, tokenizer, processor)
+    return VisionLanguageModel(model, tokenizer, Qwen2VLImageProcessorPil.from_pretrained(folder))
 
 
-def _diffusion(source: str) -> Any:
+def _diffusion(folder: Path, on: Hardware) -> Any:
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import AutoTokenizer, CLIPTextModel
 
     from inference_server.models.zeroov.diffusion import DiffusionModel
 
-    folder = _located(source, DIFFUSION, "unet/config.json")
-    device, dtype = _device()
+    # Its parts are small beside the language model: they are neither offloaded nor brought to 4 bits.
     parts = [
-        kind.from_pretrained(folder / name, torch_dtype=dtype, local_files_only=True).to(device).eval()
+        kind.from_pretrained(folder / name, torch_dtype=on.torch_dtype(), local_files_only=True).to(on.device).eval()
         for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"), (CLIPTextModel, "text_encoder"))
     ]
     for part in parts:
@@ -156,11 +137,10 @@ def _diffusion(source: str) -> Any:
     return DiffusionModel(parts[0], parts[1], parts[2], tokenizer)
 
 
-def _sam(source: str) -> Any:
+def _sam(folder: Path, on: Hardware) -> Any:
     from transformers import SamModel
 
-    folder = _located(source, SAM, "config.json")
-    device, dtype = _device()
     # Eager: only it gives attention out.
-    model = SamModel.from_pretrained(folder, dtype=dtype, attn_implementation="eager", local_files_only=True)
-    return model.to(device).eval()
+    kind: Any = SamModel
+    model = kind.from_pretrained(folder, attn_implementation="eager", **on.from_pretrained_arguments())
+    return on.placed(model)
