@@ -127,9 +127,10 @@ def _diffusion(folder: Path, on: Hardware) -> Any:
     from inference_server.models.zeroov.diffusion import DiffusionModel
 
     # Its parts are small beside the language model: they are neither offloaded nor brought to 4 bits.
+    kinds: dict[str, Any] = {"unet": UNet2DConditionModel, "vae": AutoencoderKL, "text_encoder": CLIPTextModel}
     parts = [
         kind.from_pretrained(folder / name, torch_dtype=on.torch_dtype(), local_files_only=True).to(on.device).eval()
-        for kind, name in ((UNet2DConditionModel, "unet"), (AutoencoderKL, "vae"), (CLIPTextModel, "text_encoder"))
+        for name, kind in kinds.items()
     ]
     for part in parts:
         part.requires_grad_(False)
