@@ -24,8 +24,8 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-#: Side of the tile in pixels at published and at reduced size: 812 is the 29 x 29 cells of an 800-pixel picture.
-FULL_PX, REDUCED_PX = 812, 560
+#: Side of the tile in pixels: 812 is the 29 x 29 cells of an 800-pixel picture.
+TILE_PX = 812
 #: A written box has about so many tokens.
 ANSWER_TOKENS = 24
 
@@ -149,7 +149,7 @@ def overview_memory(way: str, is_full: bool) -> None:
 
     from inference_server.models.zeroov.config import ZeroOVConfig
 
-    tile_px = FULL_PX if is_full else REDUCED_PX
+    tile_px = TILE_PX
     rgb = np.random.default_rng(0).integers(0, 255, (3, tile_px, tile_px), dtype=np.uint8)
     if way == "captured":
         model = vlm(is_full)
@@ -183,7 +183,7 @@ def main() -> None:
     parser.add_argument("--full", action="store_true", help="published sizes")
     parser.add_argument("--memory", choices=("captured", "eager"), help=argparse.SUPPRESS)
     args = parser.parse_args()
-    tile_px = FULL_PX if args.full else REDUCED_PX
+    tile_px = TILE_PX
     if args.memory:
         overview_memory(args.memory, args.full)
         return
