@@ -85,7 +85,8 @@ class Ddim:
     def __init__(self, steps: int) -> None:
         from diffusers import DDIMScheduler
 
-        scheduler: Any = DDIMScheduler(**SCHEDULE)  # type: ignore[no-untyped-call]
+        make: Any = DDIMScheduler
+        scheduler = make(**SCHEDULE)
         scheduler.set_timesteps(steps)
         #: From noise to image.
         self.timesteps = [int(t) for t in scheduler.timesteps]
