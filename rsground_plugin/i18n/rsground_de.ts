@@ -257,6 +257,14 @@
     <context>
         <name>QueryForm</name>
         <message>
+            <source>Show &amp;why</source>
+            <translation>&amp;Warum zeigen</translation>
+        </message>
+        <message>
+            <source>Adds maps of where the engine looked, for one area; not for a whole layer</source>
+            <translation>Fügt Karten hinzu, wohin das Verfahren geschaut hat, für einen Bereich; nicht für einen ganzen Layer</translation>
+        </message>
+        <message>
             <source>Raster layer to search</source>
             <translation>Zu durchsuchender Rasterlayer</translation>
         </message>
@@ -343,6 +351,10 @@
     </context>
     <context>
         <name>RSGroundDock</name>
+        <message>
+            <source>The engine brought no maps of where it looked.</source>
+            <translation>Das Verfahren hat keine Karten davon, wohin es geschaut hat.</translation>
+        </message>
         <message>
             <source>Saved to {path}</source>
             <translation>Gespeichert in {path}</translation>
@@ -1109,6 +1121,29 @@ Alles wird auf diesem Rechner berechnet.</translation>
         <message>
             <source>Stopped. What was searched is kept: ask the same again to continue.</source>
             <translation>Beendet. Das Durchsuchte bleibt: dasselbe noch einmal fragen, um fortzusetzen.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ExplanationLayers</name>
+        <message>
+            <source>How well it fits</source>
+            <translation>Wie gut es passt</translation>
+        </message>
+        <message>
+            <source>How likely it is</source>
+            <translation>Wie wahrscheinlich es ist</translation>
+        </message>
+        <message>
+            <source>1 Where the words point (A_C)</source>
+            <translation>1 Worauf die Worte zeigen (A_C)</translation>
+        </message>
+        <message>
+            <source>2 What belongs to it (A_CS)</source>
+            <translation>2 Was dazugehört (A_CS)</translation>
+        </message>
+        <message>
+            <source>3 What grew from it (A_E)</source>
+            <translation>3 Was daraus wuchs (A_E)</translation>
         </message>
     </context>
 </TS>

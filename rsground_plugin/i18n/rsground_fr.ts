@@ -257,6 +257,14 @@
     <context>
         <name>QueryForm</name>
         <message>
+            <source>Show &amp;why</source>
+            <translation>&amp;Montrer pourquoi</translation>
+        </message>
+        <message>
+            <source>Adds maps of where the engine looked, for one area; not for a whole layer</source>
+            <translation>Ajoute des cartes de là où le moteur a regardé, pour une zone ; pas pour une couche entière</translation>
+        </message>
+        <message>
             <source>Raster layer to search</source>
             <translation>Couche raster où chercher</translation>
         </message>
@@ -343,6 +351,10 @@
     </context>
     <context>
         <name>RSGroundDock</name>
+        <message>
+            <source>The engine brought no maps of where it looked.</source>
+            <translation>Le moteur n’a pas fourni de cartes de là où il a regardé.</translation>
+        </message>
         <message>
             <source>Saved to {path}</source>
             <translation>Enregistré dans {path}</translation>
@@ -1109,6 +1121,29 @@ Tout est calculé sur cette machine.</translation>
         <message>
             <source>Stopped. What was searched is kept: ask the same again to continue.</source>
             <translation>Arrêtée. Ce qui a été fouillé est gardé : reposez la même question pour continuer.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ExplanationLayers</name>
+        <message>
+            <source>How well it fits</source>
+            <translation>Degré de correspondance</translation>
+        </message>
+        <message>
+            <source>How likely it is</source>
+            <translation>Probabilité</translation>
+        </message>
+        <message>
+            <source>1 Where the words point (A_C)</source>
+            <translation>1 Ce que les mots désignent (A_C)</translation>
+        </message>
+        <message>
+            <source>2 What belongs to it (A_CS)</source>
+            <translation>2 Ce qui en fait partie (A_CS)</translation>
+        </message>
+        <message>
+            <source>3 What grew from it (A_E)</source>
+            <translation>3 Ce qui en est issu (A_E)</translation>
         </message>
     </context>
 </TS>
