@@ -1146,4 +1146,75 @@ Alles wird auf diesem Rechner berechnet.</translation>
             <translation>3 Was daraus wuchs (A_E)</translation>
         </message>
     </context>
+    <context>
+        <name>WeightsBox</name>
+        <message>
+            <source>Weights of large models</source>
+            <translation>Gewichte großer Modelle</translation>
+        </message>
+        <message>
+            <source>In the user&apos;s cache folder</source>
+            <translation>Im Cache-Ordner des Benutzers</translation>
+        </message>
+        <message>
+            <source>The built-in engine needs none.</source>
+            <translation>Das eingebaute Verfahren braucht keine.</translation>
+        </message>
+        <message>
+            <source>Get</source>
+            <translation>Holen</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Anhalten</translation>
+        </message>
+        <message>
+            <source>Kept in</source>
+            <translation>Liegen in</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Gewichte</translation>
+        </message>
+        <message>
+            <source>RSGround: listing weights</source>
+            <translation>RSGround: Gewichte werden aufgelistet</translation>
+        </message>
+        <message>
+            <source>RSGround: downloading {name}</source>
+            <translation>RSGround: {name} wird heruntergeladen</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Beginnt</translation>
+        </message>
+        <message>
+            <source>Download {name}, {size}?
+
+Licence: {licence}. By downloading you agree to it; read it at https://huggingface.co/{name} first.</source>
+            <translation>{name} herunterladen, {size}?
+
+Lizenz: {licence}. Mit dem Herunterladen stimmen Sie ihr zu; lesen Sie sie zuerst unter https://huggingface.co/{name}.</translation>
+        </message>
+        <message>
+            <source>It is here.</source>
+            <translation>Sie sind da.</translation>
+        </message>
+        <message>
+            <source>It is missing.</source>
+            <translation>Sie fehlen.</translation>
+        </message>
+        <message>
+            <source>A part of it is here; the download goes on from there.</source>
+            <translation>Ein Teil ist da; das Herunterladen geht dort weiter.</translation>
+        </message>
+        <message>
+            <source>{state} {size}, licence {licence}, for {engines}.</source>
+            <translation>{state} {size}, Lizenz {licence}, für {engines}.</translation>
+        </message>
+        <message>
+            <source> (default)</source>
+            <translation> (Vorgabe)</translation>
+        </message>
+    </context>
 </TS>

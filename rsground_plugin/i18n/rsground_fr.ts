@@ -1146,4 +1146,75 @@ Tout est calculé sur cette machine.</translation>
             <translation>3 Ce qui en est issu (A_E)</translation>
         </message>
     </context>
+    <context>
+        <name>WeightsBox</name>
+        <message>
+            <source>Weights of large models</source>
+            <translation>Poids de grands modèles</translation>
+        </message>
+        <message>
+            <source>In the user&apos;s cache folder</source>
+            <translation>Dans le dossier de cache de l’utilisateur</translation>
+        </message>
+        <message>
+            <source>The built-in engine needs none.</source>
+            <translation>Le moteur intégré n’en a pas besoin.</translation>
+        </message>
+        <message>
+            <source>Get</source>
+            <translation>Obtenir</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Arrêter</translation>
+        </message>
+        <message>
+            <source>Kept in</source>
+            <translation>Conservés dans</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Poids</translation>
+        </message>
+        <message>
+            <source>RSGround: listing weights</source>
+            <translation>RSGround : liste des poids</translation>
+        </message>
+        <message>
+            <source>RSGround: downloading {name}</source>
+            <translation>RSGround : téléchargement de {name}</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Démarrage</translation>
+        </message>
+        <message>
+            <source>Download {name}, {size}?
+
+Licence: {licence}. By downloading you agree to it; read it at https://huggingface.co/{name} first.</source>
+            <translation>Télécharger {name}, {size} ?
+
+Licence : {licence}. En téléchargeant, vous l’acceptez ; lisez-la d’abord sur https://huggingface.co/{name}.</translation>
+        </message>
+        <message>
+            <source>It is here.</source>
+            <translation>Ils sont là.</translation>
+        </message>
+        <message>
+            <source>It is missing.</source>
+            <translation>Ils manquent.</translation>
+        </message>
+        <message>
+            <source>A part of it is here; the download goes on from there.</source>
+            <translation>Une partie est là ; le téléchargement reprendra à cet endroit.</translation>
+        </message>
+        <message>
+            <source>{state} {size}, licence {licence}, for {engines}.</source>
+            <translation>{state} {size}, licence {licence}, pour {engines}.</translation>
+        </message>
+        <message>
+            <source> (default)</source>
+            <translation> (par défaut)</translation>
+        </message>
+    </context>
 </TS>
