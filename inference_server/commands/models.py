@@ -130,13 +130,13 @@ def _agreed(options: argparse.Namespace, question: str) -> bool:
 
 
 class _ProgressLine:
-    """How far a download is: one line that changes on a terminal, a line every tenth elsewhere; on stderr."""
+    """How far a download is: one line that changes on a terminal, a line every hundredth elsewhere; on stderr."""
 
     def __init__(self, expected: int) -> None:
         self._expected = expected
         self._is_terminal = sys.stderr.isatty()
         self._told_at = 0.0
-        self._tenth = -1
+        self._hundredth = -1
         self._has_told = False
 
     def tell(self, name: str, done: int, total: int) -> None:
@@ -149,8 +149,8 @@ class _ProgressLine:
             if time.monotonic() - self._told_at >= _TELL_EVERY_S:
                 self._told_at, self._has_told = time.monotonic(), True
                 print(f"\r{text:<100.100}", end="", file=sys.stderr, flush=True)
-        elif int(10 * share) > self._tenth:
-            self._tenth = int(10 * share)
+        elif int(100 * share) > self._hundredth:
+            self._hundredth = int(100 * share)
             print(text, file=sys.stderr, flush=True)
 
     def end(self) -> None:

@@ -156,9 +156,10 @@ class Hub:
             is_continued = answer.status == http.client.PARTIAL_CONTENT
             announced = answer.headers.get("Content-Length")
             came = 0
-            with part.open("ab" if is_continued else "wb") as out:
+            # Unbuffered, and as it comes: a killed program leaves all that had arrived.
+            with part.open("ab" if is_continued else "wb", buffering=0) as out:
                 here = here if is_continued else 0
-                while block := answer.read(_BLOCK):
+                while block := answer.read1(_BLOCK):
                     out.write(block)
                     came += len(block)
                     told(here + came)

@@ -130,8 +130,8 @@ def locate(source: str, *, marker: str, variable: str, revision: str | None = No
     if found is None:
         at = f" at revision {revision[:12]}" if revision else ""
         raise WeightsMissing(
-            f"The weights of {source}{at} are not on this machine. Get them with `rsground models pull {source}`, or"
-            f" set {variable} to a folder that holds them.",
+            f"The weights of {source}{at} are not on this machine. Get them with `rsground models pull {source}` (in"
+            f" QGIS: RSGround's options, Weights of large models), or set {variable} to a folder that holds them.",
             field="request.engine",
         )
     return found

@@ -18,7 +18,8 @@ from .environment import Environment
 from .errors import QueryCancelled, RSGroundError
 from .export import PreparedExport
 from .launch import proxy_environment
-from .server_process import ServerSource
+from .server_process import Launch, ServerSource
+from .weights import PublishedWeights, list_weights, pull_weights
 
 
 def as_rsground_error(error: BaseException) -> RSGroundError:
@@ -105,6 +106,46 @@ class EnvironmentTask(_Task):
     def _report(self, what: str, fraction: float) -> None:
         self.setProgress(100.0 * fraction)
         self.reported.emit(what, fraction)
+
+
+class ListWeightsTask(_Task):
+    """Asks which weights there are."""
+
+    listed = pyqtSignal(object)  # tuple of PublishedWeights
+
+    def __init__(self, launch: Launch, title: str) -> None:
+        super().__init__(title)
+        self._launch = launch
+        self._weights: Tuple[PublishedWeights, ...] = ()
+
+    def work(self) -> None:
+        self._weights = list_weights(self._launch, self.isCanceled)
+
+    def succeed(self) -> None:
+        self.listed.emit(self._weights)
+
+
+class PullWeightsTask(_Task):
+    """Downloads weights."""
+
+    reported = pyqtSignal(str, float)  # how far, fraction
+    pulled = pyqtSignal()
+
+    def __init__(self, launch: Launch, name: str, title: str) -> None:
+        super().__init__(title)
+        self._launch = launch
+        self._name = name
+        self._proxy = proxy_environment()
+
+    def work(self) -> None:
+        pull_weights(self._launch, self._name, self._proxy, self._report, self.isCanceled)
+
+    def succeed(self) -> None:
+        self.pulled.emit()
+
+    def _report(self, how_far: str, fraction: float) -> None:
+        self.setProgress(100.0 * fraction)
+        self.reported.emit(how_far, fraction)
 
 
 class ExportTask(_Task):

@@ -13,6 +13,7 @@ RSGroundError
     NoInterpreter          no suitable Python on this machine
     InstallFailed          pip or uv could not install the packages
     EnvironmentBusy        another QGIS is making it at this moment
+  WeightsFault           weights of large models could not be listed or downloaded
   ServerProcessError     the local server could not be started, or died while starting
   ClientError            talking to the server
     ServerGone             it cannot be reached, or left in the middle of an answer
@@ -85,6 +86,10 @@ class InstallFailed(EnvironmentFault):
 
 class EnvironmentBusy(EnvironmentFault):
     """Another QGIS is making it at this moment."""
+
+
+class WeightsFault(RSGroundError):
+    """Weights of large models could not be listed or downloaded; the message is the server program's own."""
 
 
 class ServerProcessError(RSGroundError):

@@ -19,6 +19,7 @@ from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
 from .background_tasks import as_rsground_error
 from .client import GroundingClient
 from .errors import QueryCancelled, RSGroundError, TileCancelled
+from .explanation_layers import WrittenMap, write_maps
 from .raster_tile import RasterTileData, TileRequest, render
 from .result_layers import Provenance, WrittenResult, write_result
 from .server_process import ServerSource, ask_server
@@ -51,6 +52,7 @@ class Outcome:
         tile: what the server saw.
         written: what lies in the GeoPackage; None when nothing was found.
         seconds_by_part: "tile", "server", "ground", "write": seconds of each; "total".
+        maps: of where the engine looked, when the query asked for them.
     """
 
     query: Query
@@ -58,6 +60,7 @@ class Outcome:
     tile: RasterTileData
     written: Optional[WrittenResult]
     seconds_by_part: dict[str, float]
+    maps: tuple[WrittenMap, ...] = ()
 
 
 class GroundingTask(QgsTask):
@@ -125,8 +128,9 @@ class GroundingTask(QgsTask):
                 outputs=self.query.request.outputs,
                 crs=tile.crs,
             )
+        maps = write_maps(result, tile, written.path if written else self.query.geopackage) if result.maps else ()
         clock.lap("write")
-        return Outcome(self.query, result, tile, written, clock.seconds())
+        return Outcome(self.query, result, tile, written, clock.seconds(), maps)
 
     def _grounded(self, tile: RasterTileData, clock: _Clock) -> GroundingResult:
         """The server's answer; a server that died while it was idle is started anew, once."""

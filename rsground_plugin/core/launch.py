@@ -16,6 +16,8 @@ from .server_process import Launch, LocalServer, RunningServer, ServerSource
 from .settings import Settings, data_folder, server_token
 
 _KEPT_LOGS = 10
+#: Environment variable in which the server is told where weights are kept.
+MODELS_VARIABLE = "RSGROUND_MODELS"
 PLUGIN_FOLDER = Path(__file__).resolve().parents[1]
 
 
@@ -67,6 +69,7 @@ def launch() -> Launch:
     arguments = ("--parent-stdin", "--parent-pid", str(os.getpid()), "--log-file", str(_prepared_log()))
     if settings.idle_unload_min > 0:
         arguments += ("--idle-unload", str(60 * settings.idle_unload_min))
+    variables = ((MODELS_VARIABLE, settings.models_folder),) if settings.models_folder else ()
     if settings.interpreter:
         path = Path(settings.interpreter).expanduser()
         if not path.is_file():
@@ -74,7 +77,7 @@ def launch() -> Launch:
                 f"The interpreter in the options is not there: {path}. Choose another one, or clear the field to "
                 "use RSGround's own environment."
             )
-        return Launch(path, server_folder(), arguments)
+        return Launch(path, server_folder(), arguments, variables)
     managed = environment()
     state = managed.state()
     if state != READY:
@@ -84,7 +87,7 @@ def launch() -> Launch:
                 OUTDATED: "RSGround's Python environment was made for another version of the plugin.",
             }.get(state, "The making of RSGround's Python environment was interrupted.")
         )
-    return Launch(managed.interpreter, server_folder(), arguments)
+    return Launch(managed.interpreter, server_folder(), arguments, variables)
 
 
 def server_source(settings: Settings) -> ServerSource:

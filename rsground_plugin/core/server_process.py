@@ -42,11 +42,13 @@ class Launch:
         interpreter: the Python of its environment.
         server_folder: holds the packages inference_server and rsground_plugin (protocol only).
         arguments: after ``-m inference_server serve``.
+        variables: names and values of environment variables that are set on top of the user's.
     """
 
     interpreter: Path
     server_folder: Path
     arguments: Tuple[str, ...] = ()
+    variables: Tuple[Tuple[str, str], ...] = ()
 
 
 class ServerSource:
@@ -250,7 +252,9 @@ class _Run(threading.Thread):
     def _live(self) -> None:
         launch = self._launch()
         token = secrets.token_urlsafe(32)
-        environment = child_environment(python_path=launch.server_folder, extra={TOKEN_VARIABLE: token})
+        environment = child_environment(
+            python_path=launch.server_folder, extra={**dict(launch.variables), TOKEN_VARIABLE: token}
+        )
         arguments = [str(launch.interpreter), "-m", "inference_server", "serve", *launch.arguments]
         try:
             child = self._child = start_child(arguments, environment=environment, cwd=launch.server_folder)

@@ -39,6 +39,8 @@ class Settings:
         outputs: of OUTPUT_KINDS, comma-separated.
         engine: name of the engine chosen last.
         min_score: the slider's last place, 0 to 1.
+        show_why: 1 when maps of where the engine looked are wanted, else 0.
+        models_folder: where `rsground models pull` keeps weights, "" for the server's own place.
     """
 
     interpreter: str = ""
@@ -50,6 +52,8 @@ class Settings:
     outputs: str = ",".join(OUTPUT_KINDS)
     engine: str = "default"
     min_score: float = 0.0
+    show_why: int = 0
+    models_folder: str = ""
 
     @classmethod
     def load(cls) -> Settings:

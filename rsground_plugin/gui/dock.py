@@ -217,7 +217,12 @@ class RSGroundDock(QgsDockWidget):
     def _query(self) -> Query:
         """The query of the form. Raises TileError, RSGroundError."""
         expression = self.form.checked_expression()
-        request = GroundingRequest(expression, engine=self.form.engine.engine, outputs=self.form.output_kinds)
+        request = GroundingRequest(
+            expression,
+            engine=self.form.engine.engine,
+            outputs=self.form.output_kinds,
+            explain=self.form.wants_why,
+        )
         tile = TileRequest.from_canvas(
             self.form.layer,
             self.form.area.area(),
@@ -292,6 +297,8 @@ class RSGroundDock(QgsDockWidget):
         sentences = [*result.notes, *outcome.tile.notes]
         if outcome.written is not None:
             sentences += outcome.written.notes
+        if outcome.query.request.explain and not outcome.maps:
+            sentences.append(self.tr("The engine brought no maps of where it looked."))
         if self._removed_layer_name:
             sentences.append(
                 self.tr("The layer “{name}” was removed while the query ran; the result was kept.").format(
@@ -326,9 +333,16 @@ class RSGroundDock(QgsDockWidget):
 
     def _remember_choices(self) -> None:
         outputs = ",".join(self.form.output_kinds)
-        changed = replace(self._settings, outputs=outputs or self._settings.outputs, engine=self.form.engine.wanted)
+        changed = replace(
+            self._settings,
+            outputs=outputs or self._settings.outputs,
+            engine=self.form.engine.wanted,
+            show_why=int(self.form.why.isChecked()),
+        )
         if changed != self._settings:
-            self._settings = self._settings.save(outputs=changed.outputs, engine=changed.engine)
+            self._settings = self._settings.save(
+                outputs=changed.outputs, engine=changed.engine, show_why=changed.show_why
+            )
 
     def _export(self, format_name: str) -> None:
         self.drawn.ask_and_export(format_name, self.results.min_score, self)

@@ -11,7 +11,7 @@ from qgis.gui import QgsMapCanvas
 from qgis.PyQt.QtCore import QObject, QTimer, pyqtSignal
 from qgis.PyQt.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from ..core import export, result_layers
+from ..core import explanation_layers, export, result_layers
 from ..core.background_tasks import ExportTask
 from ..core.errors import RSGroundError
 from ..core.grounding_task import Outcome
@@ -63,6 +63,10 @@ class DrawnResults(QObject):
         self.look_at(outcome)
         if outcome.written is not None:
             self.draw_written(outcome.written, min_score)
+        if outcome.maps:
+            explanation_layers.add_to_project(
+                outcome.maps, outcome.result.expression, QgsProject.instance(), beside=self._group
+            )
 
     def draw_written(self, written: result_layers.WrittenResult, min_score: float) -> None:
         """Adds the layers of a result's file to the project. Raises ResultsError."""

@@ -14,9 +14,15 @@ _DEFAULT = "default"
 
 
 class EngineChooser(QWidget):
-    """A combo box and a line of explanation below it."""
+    """A combo box and a line of explanation below it.
+
+    Signals:
+        changed: the user has chosen another engine.
+        shown: what is known of the chosen engine has changed.
+    """
 
     changed = pyqtSignal()
+    shown = pyqtSignal()
 
     def __init__(self, chosen: str = _DEFAULT, parent: Optional[QWidget] = None) -> None:
         super().__init__(parent)
@@ -98,6 +104,7 @@ class EngineChooser(QWidget):
             self._about.setText(self.tr("No download, no GPU, no account."))
         else:
             self._about.setText(self._plain(info))
+        self.shown.emit()
 
     def _plain(self, info: EngineInfo) -> str:
         names = {"hbb": self.tr("boxes"), "obb": self.tr("oriented boxes"), "mask": self.tr("masks")}

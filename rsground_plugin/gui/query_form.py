@@ -73,6 +73,11 @@ class QueryForm(QWidget):
             self.outputs[kind] = box
             outputs.addWidget(box)
         outputs.addStretch(1)
+        self.why = QCheckBox(self.tr("Show &why"))
+        self.why.setToolTip(self.tr("Adds maps of where the engine looked, for one area; not for a whole layer"))
+        self.why.setChecked(bool(settings.show_why))
+        self.why.toggled.connect(self.changed)
+        outputs.addWidget(self.why)
 
         form = QFormLayout()
         form.setContentsMargins(0, 0, 0, 0)
@@ -95,6 +100,8 @@ class QueryForm(QWidget):
         self.layers.layerChanged.connect(self.changed)
         self.area.changed.connect(self.changed)
         self.engine.changed.connect(self.changed)
+        self.engine.shown.connect(self._offer_why)
+        self._offer_why()
         self.set_running(False)
 
     @property
@@ -107,6 +114,16 @@ class QueryForm(QWidget):
     def output_kinds(self) -> Tuple[str, ...]:
         """The kinds ticked, in the wire's order."""
         return tuple(kind for kind, box in self.outputs.items() if box.isChecked())
+
+    @property
+    def wants_why(self) -> bool:
+        """Maps of where the engine looked are wanted, and the engine has them."""
+        return self.why.isChecked() and self.why.isEnabled()
+
+    def _offer_why(self) -> None:
+        """Only engines that have maps are asked for them; before the server has told, any may have."""
+        info = self.engine.info()
+        self.why.setEnabled(info is None or info.explains)
 
     def checked_expression(self) -> str:
         """What is typed. Raises RSGroundError when it is too long for the wire."""
@@ -169,6 +186,6 @@ class QueryForm(QWidget):
         order = [self.expression, self.layers]
         order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection", "whole")]
         order.append(self.area.within)
-        order += [*self.outputs.values(), self.engine.combo, self.run_button]
+        order += [*self.outputs.values(), self.why, self.engine.combo, self.run_button]
         for first, second in zip(order, order[1:]):
             QWidget.setTabOrder(first, second)

@@ -29,6 +29,7 @@ from ..core.server_process import RunningServer, ServerSource
 from ..core.settings import INTERPRETER_VARIABLE, Settings, server_token, store_server_token
 from .messages import ERROR, INFO, WARNING, MessageArea, secondary_text
 from .setup_card import SetupCard
+from .weights_box import WeightsBox
 
 PAGE_KEY = "RSGround"
 
@@ -70,6 +71,11 @@ class SettingsPage(QgsOptionsPageWidget):
         layout.addWidget(self._environment_box(settings))
         layout.addWidget(self._server_box(settings))
         layout.addWidget(self._query_box(settings))
+        self.weights = WeightsBox(settings.models_folder)
+        # A running server looks for weights when an engine is next asked for; it is started anew to be sure.
+        self.weights.pulled.connect(self._changed)
+        self.weights.failed.connect(lambda error: self.message.show_message(ERROR, str(error), error.details))
+        layout.addWidget(self.weights)
         layout.addStretch(1)
         self._show_state()
 
@@ -85,6 +91,7 @@ class SettingsPage(QgsOptionsPageWidget):
             idle_unload_min=self.idle_unload_min.value(),
             max_tile_px=self.max_tile_px.value(),
             results_folder=self.results_folder.filePath().strip(),
+            models_folder=self.weights.folder.filePath().strip(),
         )
         token = self.token.text()
         if token != self._token_before:

@@ -257,6 +257,14 @@
     <context>
         <name>QueryForm</name>
         <message>
+            <source>Show &amp;why</source>
+            <translation>&amp;Warum zeigen</translation>
+        </message>
+        <message>
+            <source>Adds maps of where the engine looked, for one area; not for a whole layer</source>
+            <translation>Fügt Karten hinzu, wohin das Verfahren geschaut hat, für einen Bereich; nicht für einen ganzen Layer</translation>
+        </message>
+        <message>
             <source>Raster layer to search</source>
             <translation>Zu durchsuchender Rasterlayer</translation>
         </message>
@@ -343,6 +351,10 @@
     </context>
     <context>
         <name>RSGroundDock</name>
+        <message>
+            <source>The engine brought no maps of where it looked.</source>
+            <translation>Das Verfahren hat keine Karten davon, wohin es geschaut hat.</translation>
+        </message>
         <message>
             <source>Saved to {path}</source>
             <translation>Gespeichert in {path}</translation>
@@ -1109,6 +1121,100 @@ Alles wird auf diesem Rechner berechnet.</translation>
         <message>
             <source>Stopped. What was searched is kept: ask the same again to continue.</source>
             <translation>Beendet. Das Durchsuchte bleibt: dasselbe noch einmal fragen, um fortzusetzen.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ExplanationLayers</name>
+        <message>
+            <source>How well it fits</source>
+            <translation>Wie gut es passt</translation>
+        </message>
+        <message>
+            <source>How likely it is</source>
+            <translation>Wie wahrscheinlich es ist</translation>
+        </message>
+        <message>
+            <source>1 Where the words point (A_C)</source>
+            <translation>1 Worauf die Worte zeigen (A_C)</translation>
+        </message>
+        <message>
+            <source>2 What belongs to it (A_CS)</source>
+            <translation>2 Was dazugehört (A_CS)</translation>
+        </message>
+        <message>
+            <source>3 What grew from it (A_E)</source>
+            <translation>3 Was daraus wuchs (A_E)</translation>
+        </message>
+    </context>
+    <context>
+        <name>WeightsBox</name>
+        <message>
+            <source>Weights of large models</source>
+            <translation>Gewichte großer Modelle</translation>
+        </message>
+        <message>
+            <source>In the user&apos;s cache folder</source>
+            <translation>Im Cache-Ordner des Benutzers</translation>
+        </message>
+        <message>
+            <source>The built-in engine needs none.</source>
+            <translation>Das eingebaute Verfahren braucht keine.</translation>
+        </message>
+        <message>
+            <source>Get</source>
+            <translation>Holen</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Anhalten</translation>
+        </message>
+        <message>
+            <source>Kept in</source>
+            <translation>Liegen in</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Gewichte</translation>
+        </message>
+        <message>
+            <source>RSGround: listing weights</source>
+            <translation>RSGround: Gewichte werden aufgelistet</translation>
+        </message>
+        <message>
+            <source>RSGround: downloading {name}</source>
+            <translation>RSGround: {name} wird heruntergeladen</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Beginnt</translation>
+        </message>
+        <message>
+            <source>Download {name}, {size}?
+
+Licence: {licence}. By downloading you agree to it; read it at https://huggingface.co/{name} first.</source>
+            <translation>{name} herunterladen, {size}?
+
+Lizenz: {licence}. Mit dem Herunterladen stimmen Sie ihr zu; lesen Sie sie zuerst unter https://huggingface.co/{name}.</translation>
+        </message>
+        <message>
+            <source>It is here.</source>
+            <translation>Sie sind da.</translation>
+        </message>
+        <message>
+            <source>It is missing.</source>
+            <translation>Sie fehlen.</translation>
+        </message>
+        <message>
+            <source>A part of it is here; the download goes on from there.</source>
+            <translation>Ein Teil ist da; das Herunterladen geht dort weiter.</translation>
+        </message>
+        <message>
+            <source>{state} {size}, licence {licence}, for {engines}.</source>
+            <translation>{state} {size}, Lizenz {licence}, für {engines}.</translation>
+        </message>
+        <message>
+            <source> (default)</source>
+            <translation> (Vorgabe)</translation>
         </message>
     </context>
 </TS>

@@ -257,6 +257,14 @@
     <context>
         <name>QueryForm</name>
         <message>
+            <source>Show &amp;why</source>
+            <translation>&amp;Montrer pourquoi</translation>
+        </message>
+        <message>
+            <source>Adds maps of where the engine looked, for one area; not for a whole layer</source>
+            <translation>Ajoute des cartes de là où le moteur a regardé, pour une zone ; pas pour une couche entière</translation>
+        </message>
+        <message>
             <source>Raster layer to search</source>
             <translation>Couche raster où chercher</translation>
         </message>
@@ -343,6 +351,10 @@
     </context>
     <context>
         <name>RSGroundDock</name>
+        <message>
+            <source>The engine brought no maps of where it looked.</source>
+            <translation>Le moteur n’a pas fourni de cartes de là où il a regardé.</translation>
+        </message>
         <message>
             <source>Saved to {path}</source>
             <translation>Enregistré dans {path}</translation>
@@ -1109,6 +1121,100 @@ Tout est calculé sur cette machine.</translation>
         <message>
             <source>Stopped. What was searched is kept: ask the same again to continue.</source>
             <translation>Arrêtée. Ce qui a été fouillé est gardé : reposez la même question pour continuer.</translation>
+        </message>
+    </context>
+    <context>
+        <name>ExplanationLayers</name>
+        <message>
+            <source>How well it fits</source>
+            <translation>Degré de correspondance</translation>
+        </message>
+        <message>
+            <source>How likely it is</source>
+            <translation>Probabilité</translation>
+        </message>
+        <message>
+            <source>1 Where the words point (A_C)</source>
+            <translation>1 Ce que les mots désignent (A_C)</translation>
+        </message>
+        <message>
+            <source>2 What belongs to it (A_CS)</source>
+            <translation>2 Ce qui en fait partie (A_CS)</translation>
+        </message>
+        <message>
+            <source>3 What grew from it (A_E)</source>
+            <translation>3 Ce qui en est issu (A_E)</translation>
+        </message>
+    </context>
+    <context>
+        <name>WeightsBox</name>
+        <message>
+            <source>Weights of large models</source>
+            <translation>Poids de grands modèles</translation>
+        </message>
+        <message>
+            <source>In the user&apos;s cache folder</source>
+            <translation>Dans le dossier de cache de l’utilisateur</translation>
+        </message>
+        <message>
+            <source>The built-in engine needs none.</source>
+            <translation>Le moteur intégré n’en a pas besoin.</translation>
+        </message>
+        <message>
+            <source>Get</source>
+            <translation>Obtenir</translation>
+        </message>
+        <message>
+            <source>Stop</source>
+            <translation>Arrêter</translation>
+        </message>
+        <message>
+            <source>Kept in</source>
+            <translation>Conservés dans</translation>
+        </message>
+        <message>
+            <source>Weights</source>
+            <translation>Poids</translation>
+        </message>
+        <message>
+            <source>RSGround: listing weights</source>
+            <translation>RSGround : liste des poids</translation>
+        </message>
+        <message>
+            <source>RSGround: downloading {name}</source>
+            <translation>RSGround : téléchargement de {name}</translation>
+        </message>
+        <message>
+            <source>Starting</source>
+            <translation>Démarrage</translation>
+        </message>
+        <message>
+            <source>Download {name}, {size}?
+
+Licence: {licence}. By downloading you agree to it; read it at https://huggingface.co/{name} first.</source>
+            <translation>Télécharger {name}, {size} ?
+
+Licence : {licence}. En téléchargeant, vous l’acceptez ; lisez-la d’abord sur https://huggingface.co/{name}.</translation>
+        </message>
+        <message>
+            <source>It is here.</source>
+            <translation>Ils sont là.</translation>
+        </message>
+        <message>
+            <source>It is missing.</source>
+            <translation>Ils manquent.</translation>
+        </message>
+        <message>
+            <source>A part of it is here; the download goes on from there.</source>
+            <translation>Une partie est là ; le téléchargement reprendra à cet endroit.</translation>
+        </message>
+        <message>
+            <source>{state} {size}, licence {licence}, for {engines}.</source>
+            <translation>{state} {size}, licence {licence}, pour {engines}.</translation>
+        </message>
+        <message>
+            <source> (default)</source>
+            <translation> (par défaut)</translation>
         </message>
     </context>
 </TS>

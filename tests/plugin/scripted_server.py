@@ -104,6 +104,7 @@ class ScriptedServer:
         self.status = status
         self.body: bytes | None = None
         self.protocol = PROTOCOL_VERSION
+        self.engine = ENGINE
         self.batch_script: BatchScript = lambda request: iter(())
         self.batch_requests: list[BatchRequest] = []
         self.requests: list[GroundingRequest] = []
@@ -145,7 +146,7 @@ def _handler(server: ScriptedServer) -> type:
             if self.path == "/v1/health":
                 self._json(Health("ok", "0", server.protocol, False, 0.0).to_dict())
             elif self.path == "/v1/engines" and self._is_known():
-                self._json({"engines": [ENGINE.to_dict()]})
+                self._json({"engines": [server.engine.to_dict()]})
 
         def do_POST(self) -> None:
             if not self._is_known():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import threading
@@ -22,6 +23,7 @@ class LoopbackHub:
     Attributes:
         files: name -> content, of the one repository that it has.
         cut_after: answers of large files break off after so many bytes, so many times.
+        hold_after: answers of large files stop after so many bytes until ``released``.
         corrupt: names whose first byte comes wrong.
         status: answered to everything when not 0.
         ignores_range: Range is not known.
@@ -36,6 +38,8 @@ class LoopbackHub:
     licence: str = "apache-2.0"
     cut_after: int = 0
     cuts: int = 0
+    hold_after: int = 0
+    released: threading.Event = field(default_factory=threading.Event)
     corrupt: set[str] = field(default_factory=set)
     status: int = 0
     ignores_range: bool = False
@@ -113,7 +117,13 @@ def serving(hub: LoopbackHub) -> Iterator[LoopbackHub]:
                 hub.cuts -= 1
                 body = body[: hub.cut_after]
                 self.close_connection = True
-            self.wfile.write(body)
+            with contextlib.suppress(ConnectionError):  # the asker has gone
+                if hub.hold_after and len(body) >= LARGE and name:
+                    self.wfile.write(body[: hub.hold_after])
+                    self.wfile.flush()
+                    hub.released.wait(30)
+                    body = body[hub.hold_after :]
+                self.wfile.write(body)
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

@@ -111,6 +111,16 @@ class TestSearch:
         assert (np.diff(row[32:64]) <= 0).all()
         assert row[48] == pytest.approx(0.5, abs=0.05)
 
+    def test_the_map_of_the_whole_tile_holds_the_best_of_all_levels(self):
+        maps = Maps(96, 192, 64)
+        maps.add(Window(0, 0, 0, 192), np.full((64, 64), 0.3, np.float32))
+        maps.add(Window(1, 0, 0, 64), np.full((64, 64), 0.9, np.float32))
+        overall = maps.overall(96)
+        assert overall.shape == (48, 96)
+        np.testing.assert_allclose(overall[:32, :32], 0.9, rtol=1e-5)
+        np.testing.assert_allclose(overall[32:], 0.3, rtol=1e-5)
+        assert maps.overall(1000).shape == (96, 192)
+
     def test_cancelling_stops_it(self):
         def told(done, total):
             if done == 2:
