@@ -57,7 +57,9 @@ def vlm(is_full: bool, attention: str | None = None) -> Any:
         "depth": 6, "hidden_size": 160, "intermediate_size": 640, "num_heads": 4, "fullatt_block_indexes": [2, 5],
     }  # fmt: skip
     config = Qwen2_5_VLConfig(
-        text_config={"vocab_size": 152064 if is_full else 8192, "max_position_embeddings": 32768, **text_config(is_full)},
+        text_config={
+            "vocab_size": 152064 if is_full else 8192, "max_position_embeddings": 32768, **text_config(is_full),
+        },
         vision_config={**vision, "out_hidden_size": text_config(is_full)["hidden_size"]},
         **_ids(tok),
     )
@@ -77,7 +79,6 @@ def vlm(is_full: bool, attention: str | None = None) -> Any:
 
 def diffusion(is_full: bool) -> Any:
     """Stable Diffusion 1.4's architecture with random weights, or a narrower one at the same resolutions."""
-    import torch
     from diffusers import AutoencoderKL, UNet2DConditionModel
     from transformers import CLIPTextConfig, CLIPTextModel
 
@@ -88,7 +89,8 @@ def diffusion(is_full: bool) -> Any:
     across = 768 if is_full else 64
     side = 64 if is_full else 32
     unet = UNet2DConditionModel(
-        sample_size=side, norm_num_groups=32 if is_full else 8, block_out_channels=widths, cross_attention_dim=across, attention_head_dim=8,
+        sample_size=side, norm_num_groups=32 if is_full else 8, block_out_channels=widths,
+        cross_attention_dim=across, attention_head_dim=8,
         down_block_types=("CrossAttnDownBlock2D",) * 3 + ("DownBlock2D",),
         up_block_types=("UpBlock2D",) + ("CrossAttnUpBlock2D",) * 3,
     )  # fmt: skip
@@ -98,7 +100,10 @@ def diffusion(is_full: bool) -> Any:
         down_block_types=("DownEncoderBlock2D",) * 4, up_block_types=("UpDecoderBlock2D",) * 4, latent_channels=4,
         layers_per_block=four // 2, norm_num_groups=32 if is_full else 4, scaling_factor=0.18215,
     )  # fmt: skip
-    text = CLIPTextConfig(hidden_size=across, intermediate_size=4 * across, num_hidden_layers=12 if is_full else 2, num_attention_heads=across // 64, vocab_size=49408, eos_token_id=257, bos_token_id=256, pad_token_id=256)  # fmt: skip
+    text = CLIPTextConfig(
+        hidden_size=across, intermediate_size=4 * across, num_hidden_layers=12 if is_full else 2,
+        num_attention_heads=across // 64, vocab_size=49408, eos_token_id=257, bos_token_id=256, pad_token_id=256,
+    )  # fmt: skip
     tok = tokenizer()
     tok.model_max_length = 77
     device, dtype = target()
