@@ -75,6 +75,7 @@ class WeightsBox(QGroupBox):
         buttons.addWidget(self.get_button)
         buttons.addWidget(self.stop_button)
         buttons.addWidget(self.bar, 1)
+        buttons.addStretch()
         form = QFormLayout(self)
         form.addRow(self.tr("Kept in"), self.folder)
         form.addRow(self.tr("Weights"), self.combo)
