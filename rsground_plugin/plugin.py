@@ -73,6 +73,9 @@ class RSGroundPlugin:
             self.dock = None
         self._server.stop()
         if self._factory is not None:
+            from .gui.weights_box import stop_downloads
+
+            stop_downloads()
             self._iface.unregisterOptionsWidgetFactory(self._factory)
             self._factory = None
         if self.action is not None:

@@ -26,7 +26,7 @@ from inference_server.models.store import StoredFile
 from inference_server.version import VERSION
 
 #: Environment variables that huggingface_hub knows, too.
-ENDPOINT, TOKEN, OFFLINE = "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"  # nosec B105: names, not secrets
+ENDPOINT, TOKEN, OFFLINE = "HF_ENDPOINT", "HF_TOKEN", "HF_HUB_OFFLINE"
 _BLOCK = 1 << 20
 #: A line that stays silent for so long is dead; the download is gone on with.
 TIMEOUT_S = 30.0
@@ -176,7 +176,8 @@ class Hub:
             # Unredirected: the hub sends us to other hosts, which must not see it.
             request.add_unredirected_header("Authorization", f"Bearer {self._token}")
         try:
-            return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310  # nosec B310: checked above
+            # The scheme was checked above.
+            return urllib.request.urlopen(request, timeout=TIMEOUT_S)  # noqa: S310  # nosec B310
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refused(error, name) from error

@@ -73,7 +73,7 @@ class QueryForm(QWidget):
             self.outputs[kind] = box
             outputs.addWidget(box)
         outputs.addStretch(1)
-        self.why = QCheckBox(self.tr("Show &why"))
+        self.why = QCheckBox(self.tr("Show wh&y"))
         self.why.setToolTip(self.tr("Adds maps of where the engine looked, for one area; not for a whole layer"))
         self.why.setChecked(bool(settings.show_why))
         self.why.toggled.connect(self.changed)

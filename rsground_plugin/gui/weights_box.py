@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from qgis.core import QgsApplication
 from qgis.gui import QgsFileWidget
@@ -28,9 +28,20 @@ from ..core.settings import Settings
 from ..core.weights import PublishedWeights
 from .messages import secondary_text
 
+#: The download that runs, kept here because it outlives the options in which it was begun.
+_running: List[PullWeightsTask] = []
+
+
+def stop_downloads() -> None:
+    """Stops the download that runs, if any; what came is kept."""
+    for task in _running:
+        task.cancel()
+
 
 class WeightsBox(QGroupBox):
     """Lists weights when it is first shown; downloads one at a time, after the user has agreed to its licence.
+
+    A download goes on when the options are closed; the next box shows it again.
 
     Args:
         models_folder: where weights are kept, "" for the server's own place.
@@ -75,6 +86,7 @@ class WeightsBox(QGroupBox):
         buttons.addWidget(self.get_button)
         buttons.addWidget(self.stop_button)
         buttons.addWidget(self.bar, 1)
+        buttons.addStretch()
         form = QFormLayout(self)
         form.addRow(self.tr("Kept in"), self.folder)
         form.addRow(self.tr("Weights"), self.combo)
@@ -83,6 +95,8 @@ class WeightsBox(QGroupBox):
         self.combo.currentIndexChanged.connect(self._show_chosen)
         self.get_button.clicked.connect(self.get)
         self.stop_button.clicked.connect(self.stop)
+        if _running:
+            self._follow(_running[0])
         self._show_chosen()
 
     def showEvent(self, event: QShowEvent) -> None:  # Qt's name
@@ -118,7 +132,7 @@ class WeightsBox(QGroupBox):
     def get(self) -> None:
         """Downloads what is chosen, after asking."""
         chosen = self._chosen()
-        if chosen is None or self.is_busy or not self._agrees(chosen):
+        if chosen is None or self.is_busy or _running or not self._agrees(chosen):
             return
         # Where they go now is where the server must look for them, whether the options are applied or not.
         Settings.load().save(models_folder=self.folder.filePath().strip())
@@ -129,13 +143,10 @@ class WeightsBox(QGroupBox):
         except RSGroundError as error:
             self.failed.emit(error)
             return
-        task.reported.connect(self._reported)
-        task.pulled.connect(self._pulled)
-        task.failed.connect(self._not_pulled)
-        task.cancelled.connect(self._stopped)
-        self._pulling = task
-        self._show_chosen()
-        self.about.setText(self.tr("Starting"))
+        _running.append(task)
+        for end in (task.pulled, task.failed, task.cancelled):
+            end.connect(lambda *_: _running.remove(task))
+        self._follow(task)
         QgsApplication.taskManager().addTask(task)
 
     def stop(self) -> None:
@@ -143,6 +154,15 @@ class WeightsBox(QGroupBox):
         if self._pulling is not None:
             self.stop_button.setEnabled(False)
             self._pulling.cancel()
+
+    def _follow(self, task: PullWeightsTask) -> None:
+        task.reported.connect(self._reported)
+        task.pulled.connect(self._pulled)
+        task.failed.connect(self._not_pulled)
+        task.cancelled.connect(self._ended)
+        self._pulling = task
+        self._show_chosen()
+        self.about.setText(self.tr("Starting"))
 
     def _agrees(self, chosen: PublishedWeights) -> bool:
         question = self.tr(
@@ -211,9 +231,6 @@ class WeightsBox(QGroupBox):
     def _not_pulled(self, error: RSGroundError) -> None:
         self._ended()
         self.failed.emit(error)
-
-    def _stopped(self) -> None:
-        self._ended()
 
 
 def _size(n_bytes: int) -> str:

@@ -257,7 +257,7 @@
     <context>
         <name>QueryForm</name>
         <message>
-            <source>Show &amp;why</source>
+            <source>Show wh&amp;y</source>
             <translation>&amp;Warum zeigen</translation>
         </message>
         <message>

@@ -257,8 +257,8 @@
     <context>
         <name>QueryForm</name>
         <message>
-            <source>Show &amp;why</source>
-            <translation>&amp;Montrer pourquoi</translation>
+            <source>Show wh&amp;y</source>
+            <translation>Montrer &amp;pourquoi</translation>
         </message>
         <message>
             <source>Adds maps of where the engine looked, for one area; not for a whole layer</source>

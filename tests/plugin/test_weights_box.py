@@ -22,7 +22,7 @@ from rsground_plugin.core.server_process import Launch
 from rsground_plugin.core.settings import INTERPRETER_VARIABLE, Settings
 from rsground_plugin.core.weights import list_weights
 from rsground_plugin.gui.settings_page import SettingsPage
-from rsground_plugin.gui.weights_box import WeightsBox
+from rsground_plugin.gui.weights_box import WeightsBox, stop_downloads
 
 pytestmark = pytest.mark.skipif(not INTERPRETER.is_file(), reason=f"no server environment at {INTERPRETER}")
 
@@ -130,6 +130,38 @@ def test_a_stopped_download_keeps_what_came(box: WeightsBox, hub: LoopbackHub, t
     assert spin_until(lambda: "is here" in box.about.text(), 30)
     ranges = [wanted for path, wanted, _ in hub.asked if path.endswith("model.safetensors")]
     assert ranges == ["bytes=500000-"]
+
+
+def test_a_download_outlives_the_options_and_is_found_again(
+    box: WeightsBox, hub: LoopbackHub, tmp_path: Path, monkeypatch
+) -> None:
+    answer(monkeypatch, QMessageBox.StandardButton.Yes)
+    hub.hold_after = 500_000
+    box.get_button.click()
+    part = tmp_path / "weights" / SMALL.replace("/", "--") / COMMIT / "model.safetensors.part"
+    assert spin_until(lambda: part.exists() and part.stat().st_size == 500_000, 30)
+    box.close()
+    again = WeightsBox("", box._make_launch)
+    again.show()
+    assert again.is_busy
+    assert again.stop_button.isEnabled()
+    assert spin_until(lambda: again.combo.count() > 5, 20)
+    assert not again.get_button.isEnabled()
+    told = []
+    again.pulled.connect(lambda: told.append(True))
+    hub.released.set()
+    assert spin_until(lambda: told, 30)
+    assert not again.is_busy
+    again.close()
+
+
+def test_unloading_the_plugin_stops_the_download(box: WeightsBox, hub: LoopbackHub, monkeypatch) -> None:
+    answer(monkeypatch, QMessageBox.StandardButton.Yes)
+    hub.hold_after = 500_000
+    box.get_button.click()
+    stop_downloads()
+    assert spin_until(lambda: not box.is_busy, 10)
+    assert not box.failures
 
 
 def test_without_an_environment_it_says_so(tmp_path: Path) -> None:

@@ -90,17 +90,19 @@ def load(folder: Path, hardware: Hardware) -> _TransformersNetwork:
         OutOfMemory: it does not fit.
     """
     kind = model_type(folder)
+    # A folder on this machine, and local_files_only: nothing is downloaded here (bandit's B615).
+    arguments = hardware.from_pretrained_arguments()
     with loading(str(folder)):
         if kind == "sam":
             from transformers import SamModel
 
-            model = hardware.placed(SamModel.from_pretrained(folder, **hardware.from_pretrained_arguments()))
+            model = hardware.placed(SamModel.from_pretrained(folder, **arguments))  # nosec B615
             prompt = model.config.prompt_encoder_config
             return SamNetwork(model, model.config.vision_config.image_size, 4 * prompt.image_embedding_size, hardware)
         if kind in ("sam2", "sam2_video"):
             from transformers import Sam2Model
 
-            model = hardware.placed(Sam2Model.from_pretrained(folder, **hardware.from_pretrained_arguments()))
+            model = hardware.placed(Sam2Model.from_pretrained(folder, **arguments))  # nosec B615
             side = model.config.prompt_encoder_config.image_size
             return Sam2Network(model, side, model.prompt_encoder.mask_input_size[0], hardware)
     raise WeightsDamaged(
