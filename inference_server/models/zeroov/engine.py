@@ -79,6 +79,7 @@ class ZeroOVEngine:
         limits="Understands any words; small things in large tiles are lost on its grid of 32 x 32 cells: zoom in.",
         licence="GPL-2.0-or-later; the weights have their own",
         revision="",
+        explains=True,
     )
 
     def __init__(
