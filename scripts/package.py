@@ -26,7 +26,7 @@ REQUIRED_KEYS = (
 )
 #: What the packages consist of; anything else in a source folder stops the packaging.
 PLUGIN_SUFFIXES = (".py", ".svg", ".png", ".qm", ".ts", ".qml", ".txt", ".md")
-SERVER_SUFFIXES = (".py", ".txt", ".json", ".toml", ".md", ".typed", ".csv", ".npz")
+SERVER_SUFFIXES = (".py", ".txt", ".json", ".toml", ".md", ".typed", ".csv", ".npz", ".onnx")
 #: Beside the server's source, what it needs of the repository, and where that goes under ``server/``.
 SERVER_EXTRAS = {
     "metadata.txt": "metadata.txt",

@@ -17,7 +17,7 @@ from rasterio.enums import Resampling
 from rasterio.transform import Affine
 from rasterio.windows import Window
 from shapely.affinity import affine_transform
-from shapely.geometry import box, shape
+from shapely.geometry import MultiPolygon, Polygon, box, shape
 from shapely.ops import transform as transform_geometry
 
 from inference_server.evaluation.scenes import generate
@@ -32,11 +32,12 @@ _VOC_SIDE = re.compile(r"<(xmin|ymin|xmax|ymax)>\s*([-+.\deE]+)\s*<")
 
 @dataclass(frozen=True)
 class LabelledObject:
-    """One object of a tile: class, box in pixels (x_min, y_min, x_max, y_max), area in pixels where known."""
+    """One object of a tile: class, box in pixels (x_min, y_min, x_max, y_max), area and outline where known."""
 
     name: str
     box: tuple[float, float, float, float]
     area: float | None
+    outline: Polygon | MultiPolygon | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,7 +99,7 @@ def towns(folder: Path) -> Iterator[LabelledTile]:
                             )
                             seen = whole.intersection(box(0, 0, width, height))
                             if not seen.is_empty and seen.area > 0.7 * whole.area and seen.area > 40:
-                                objects.append(LabelledObject("building", seen.bounds, seen.area))
+                                objects.append(LabelledObject("building", seen.bounds, seen.area, seen))
                         if objects:
                             yield LabelledTile(
                                 "towns", f"{path.stem}/{factor}/{row}/{col}", rgb, rgb.any(axis=0), gsd, tuple(objects)

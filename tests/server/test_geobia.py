@@ -114,9 +114,9 @@ class TestWords:
         ("category", "name"),
         [
             ("house", "building"), ("metal warehouse", "building"), ("storage tank", "tank"), ("swimming pool", "pool"),
-            ("tennis court", "court"), ("parking lot", "parking lot"), ("school bus", "bus"), ("boat", "ship"),
-            ("aircraft", "airplane"), ("bare soil area", "soil"), ("football pitch", "soccer field"), ("", "thing"),
-            ("river bank", "thing"),
+            ("tennis court", "tennis court"), ("sports court", "court"), ("parking lot", "parking lot"),
+            ("school bus", "bus"), ("boat", "ship"), ("aircraft", "airplane"), ("bare soil area", "soil"),
+            ("football pitch", "soccer field"), ("running track", "track"), ("", "thing"), ("river bank", "thing"),
         ],
     )  # fmt: skip
     def test_the_longest_known_ending_decides(self, category: str, name: str) -> None:

@@ -122,7 +122,10 @@ def test_the_app_works_without_the_model_families():
     assert done.stdout.strip() == "geobia"
 
 
-FITTED = {f"inference_server/models/geobia/{name}" for name in ("additive.json", "boosted.npz")}
+FITTED = {
+    f"inference_server/models/{name}"
+    for name in ("geobia/additive.json", "geobia/boosted.npz", "evidence/evidence.onnx", "evidence/evidence.json")
+}
 
 
 def test_the_wheel_holds_what_was_fitted(tmp_path):

@@ -8,9 +8,11 @@ from functools import cached_property
 
 import numpy as np
 
+from inference_server.models.evidence.classes import EVIDENCE_CLASSES
 from inference_server.models.geobia.additive import additive_scores, attributes
 from inference_server.models.geobia.boosted import boosted_scores
 from inference_server.models.geobia.features import Column, NodeTable, ramp
+from inference_server.models.geobia.witness import Witness
 
 #: Ground sample distances assumed possible when the tile's is unknown, in metres.
 UNKNOWN_GSD_M = (0.08, 0.7)
@@ -22,6 +24,16 @@ LENIENCE = 0.35
 #: What passing the hand-written tests is worth at most, for classes that were fitted on generated scenes only.
 BY_TESTS = 0.5
 TRIED_GSD_M = (0.15, 0.4)
+
+#: The network's classes that a class goes by.
+SEEN_AS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in EVIDENCE_CLASSES},
+    "vehicle": ("car", "truck", "bus"),
+    "court": ("tennis court", "basketball court"),
+    "pier": ("bridge",),
+}
+#: How much the network counts beside the rules and fitted trees, where it knows the class.
+SEEN_WORTH = 0.5
 
 
 def near_range(x: Column, low: float, high: float, *, soft: float = 1.5) -> Column:
@@ -40,12 +52,14 @@ class Nodes:
         gsd_m: metres a pixel, None when unknown (sizes are then tested against all plausible ones).
         tile_px: number of pixels of the tile.
         gradient_scale: typical gradient of the scene, see ``SceneTone``.
+        witness: what the evidence network says of each node.
     """
 
     t: NodeTable
     gsd_m: float | None
     tile_px: int
     gradient_scale: float
+    witness: Witness
 
     def metres(self, pixels: Column, low: float, high: float, *, power: int = 1, soft: float = 1.5) -> Column:
         """Whether a length (power 1) or area (power 2) in pixels lies within a range in metres."""
@@ -373,7 +387,10 @@ _TESTS: dict[str, Callable[[Nodes], Column]] = {
     "thing": _thing,
 }  # fmt: skip
 
-CLASSES = (*_FITTED, *_TESTS)
+#: Classes that the rules do not tell from another.
+_RULES_OF = {"tennis court": "court", "basketball court": "court", "track": "soccer field"}
+
+CLASSES = (*_FITTED, *_TESTS, *_RULES_OF)
 
 
 def degree(name: str, nodes: Nodes) -> Column:
@@ -388,6 +405,14 @@ def degree(name: str, nodes: Nodes) -> Column:
 
 
 def _degree(name: str, nodes: Nodes) -> Column:
+    by_rules = _by_rules(_RULES_OF.get(name, name), nodes)
+    names = SEEN_AS.get(name)
+    if names is None:
+        return by_rules
+    return np.asarray(SEEN_WORTH * nodes.witness.seen(names) + (1.0 - SEEN_WORTH) * by_rules)
+
+
+def _by_rules(name: str, nodes: Nodes) -> Column:
     if name in _FITTED:
         return _FITTED[name](nodes)
     tested = np.cbrt(np.clip(_TESTS[name](nodes), 0.0, 1.0))

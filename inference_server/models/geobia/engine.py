@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 
 from inference_server.expression import Attribute, Phrase
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress
+from inference_server.models.evidence.runtime import MODEL, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note
@@ -18,7 +20,8 @@ from inference_server.models.geobia.features import Column, NodeTable, SceneTone
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
-from inference_server.models.geobia.vocabulary import SURFACES, Meaning, meaning
+from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning, meaning
+from inference_server.models.geobia.witness import Witness, road_tree
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
@@ -69,15 +72,23 @@ class GeobiaEngine:
 
     def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
         """Builds the region tree and its table."""
-        tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
-        progress("features", 0, 2)
-        leaves = leaf_table(tree)
-        trees = (tree, *blob_trees(tree, leaves))
-        progress("features", 1, 2)
-        table = joined([node_table(each, leaves) for each in trees])
-        progress("features", 2, 2)
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
-        nodes = Nodes(table, gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient)
+        with ThreadPoolExecutor(1) as beside:
+            seeing = beside.submit(evidence_of, tile.rgb, gsd_m)
+            tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
+            progress("features", 0, 3)
+            leaves = leaf_table(tree)
+            trees = (tree, *blob_trees(tree, leaves))
+            progress("features", 1, 3)
+            tables = [node_table(each, leaves) for each in trees]
+            progress("features", 2, 3)
+            evidence = seeing.result()
+        roads = road_tree(evidence, tree)
+        trees = (*trees, roads)
+        table = joined([*tables, node_table(roads, leaves)])
+        progress("features", 3, 3)
+        witness = Witness(evidence, trees)
+        nodes = Nodes(table, gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient, witness)
         return Encoding(Forest(trees), nodes, leaves.tone)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
@@ -105,7 +116,7 @@ class GeobiaEngine:
             part, why = _why(fit, phrase, wanted)
             return Predictions(why_empty=why, failed_part=part, notes=tuple(notes), maps=(fit_map,))
         label = phrase.category or "object"
-        if wanted.name in SURFACES:
+        if wanted.name in GROUPED:
             groups = grouped(encoding.forest, chosen, nodes.t)
             masks = [encoding.forest.union(group) for group in groups]
         else:
@@ -189,7 +200,7 @@ def _revision() -> str:
     """A hash of the engine's own sources: its answers change when they do."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    fitted = [folder / "additive.json", folder / "boosted.npz"]
+    fitted = [folder / "additive.json", folder / "boosted.npz", MODEL]
     for path in [*sorted(folder.glob("*.py")), *fitted, folder.parent.parent / "regions.py"]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]

@@ -22,16 +22,18 @@ _WORDS = {
     "vegetation": "vegetation greenery plant-cover",
     "field": "field farmland cropland crop farm plot paddock pasture plantation parcel land cropfield farm-field"
     " agricultural-field vineyard rice-field",
-    "water": "water sea ocean bay waterway harbor harbour canal channel waterbody",
+    "water": "water sea ocean bay waterway harbor harbour canal channel waterbody water-body",
     "river": "river stream creek",
     "lake": "lake pond reservoir lagoon basin",
     "pool": "pool swimming-pool",
     "soil": "soil bare-soil sand beach dirt ground bareland bare-land barren-land desert quarry earth gravel mud"
     " bare-ground construction-site sandbox clay",
-    "court": "court tennis-court basketball-court volleyball-court sports-court playground handball-court tennis"
-    " basketball",
+    "court": "court volleyball-court sports-court playground handball-court badminton-court",
+    "tennis court": "tennis-court tennis",
+    "basketball court": "basketball-court basketball",
+    "track": "running-track athletics-track ground-track-field race-track athletic-track",
     "soccer field": "soccer-field football-field soccer-pitch football-pitch pitch sports-field stadium-field"
-    " rugby-field baseball-field baseball-diamond playing-field athletic-field ground-track-field sports-ground"
+    " rugby-field baseball-field baseball-diamond playing-field athletic-field sports-ground"
     " cricket-ground golf-course",
     "tank": "tank storage-tank silo oil-tank water-tank gas-tank fuel-tank cistern gasholder store-tank cooling-tower"
     " dome",
@@ -74,6 +76,9 @@ SURFACES = frozenset(
         "runway",
     }
 )
+
+#: Surfaces whose touching pieces are one; roads, lots and runways are told apart before.
+GROUPED = SURFACES - {"road", "parking lot", "runway"}
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,114 @@
+"""Runs the evidence network on a tile with onnxruntime: class probabilities at half the tile's resolution."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from inference_server.models.evidence.classes import BIT, OUTPUTS
+
+MODEL = Path(__file__).with_name("evidence.onnx")
+#: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
+FINEST_M = 0.3
+#: The network sees blocks of this side, which overlap by so many pixels on every side: memory stays flat.
+BLOCK_PX, MARGIN_PX = 768, 64
+#: Rows and columns must divide by the network's coarsest stride.
+STRIDE = 32
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Class probabilities of a tile.
+
+    Attributes:
+        values: (output, row, col) float16 in [0, 1], in the order of ``classes.OUTPUTS``.
+        scale: rows of the tile to a row of ``values``.
+    """
+
+    values: NDArray[np.float16]
+    scale: tuple[float, float]
+
+    def of(self, name: str) -> NDArray[np.float16]:
+        """(row, col) probabilities of one output."""
+        return np.asarray(self.values[BIT[name]])
+
+    def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Where pixels of the tile lie in ``values``."""
+        height, width = self.values.shape[1:]
+        return (
+            np.clip((rows / self.scale[0]).astype(np.int64), 0, height - 1),
+            np.clip((cols / self.scale[1]).astype(np.int64), 0, width - 1),
+        )
+
+    def sampled(self, values: NDArray[Any]) -> NDArray[Any]:
+        """What a (row, col) array of the tile's size holds at each pixel of the evidence."""
+        height, width = self.values.shape[1:]
+        rows = np.minimum(((np.arange(height) + 0.5) * self.scale[0]).astype(np.int64), values.shape[0] - 1)
+        cols = np.minimum(((np.arange(width) + 0.5) * self.scale[1]).astype(np.int64), values.shape[1] - 1)
+        return np.asarray(values[np.ix_(rows, cols)])
+
+
+def planes_of(rgb: NDArray[Any], gsd_m: float | None) -> NDArray[np.float32]:
+    """The network's input of a picture: (5, row, col); red, green, blue around 0, log2(gsd / 0.3), known or not."""
+    out = np.empty((5, *rgb.shape[1:]), np.float32)
+    np.subtract(rgb, 118.0, out=out[:3], dtype=np.float32)
+    out[:3] /= 60.0
+    out[3] = 0.0 if gsd_m is None else np.clip(np.log2(gsd_m / 0.3), -1.7, 2.2)
+    out[4] = 0.0 if gsd_m is None else 1.0
+    return out
+
+
+def evidence_of(rgb: NDArray[np.uint8], gsd_m: float | None, *, model: Path = MODEL) -> Evidence:
+    """The network's answer for a tile.
+
+    Args:
+        rgb: (3, row, col).
+        gsd_m: metres a pixel, None when unknown.
+        model: the network, as ONNX.
+    """
+    rows, cols = rgb.shape[1:]
+    shrink = 1.0 if gsd_m is None else min(1.0, gsd_m / FINEST_M)
+    if shrink < 0.8:
+        size = (max(1, round(cols * shrink)), max(1, round(rows * shrink)))
+        picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
+        rgb = np.asarray(picture.resize(size, Image.Resampling.BOX)).transpose(2, 0, 1)
+        gsd_m = None if gsd_m is None else gsd_m / shrink
+    height, width = rgb.shape[1:]
+    padded = (-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE)
+    rgb = np.pad(rgb, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), mode="edge")
+    values = np.empty((len(OUTPUTS), padded[0] // 2, padded[1] // 2), np.float16)
+    blocks = [(r, c) for r in range(0, padded[0], BLOCK_PX) for c in range(0, padded[1], BLOCK_PX)]
+    session = _session(model)
+    for row, col in blocks:
+        top, left = max(0, row - MARGIN_PX), max(0, col - MARGIN_PX)
+        bottom, right = min(padded[0], row + BLOCK_PX + MARGIN_PX), min(padded[1], col + BLOCK_PX + MARGIN_PX)
+        block = planes_of(rgb[:, top:bottom, left:right], gsd_m)[None]
+        found = session.run(None, {"image": block})[0][0]
+        inner = found[:, (row - top) // 2 :, (col - left) // 2 :][:, : BLOCK_PX // 2, : BLOCK_PX // 2]
+        values[:, row // 2 : row // 2 + inner.shape[1], col // 2 : col // 2 + inner.shape[2]] = inner
+    values = values[:, : -(-height // 2), : -(-width // 2)]
+    return Evidence(values, (rows / (height / 2), cols / (width / 2)))
+
+
+@cache
+def _session(model: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    # The memory arena would keep the largest block's memory for good.
+    options.enable_cpu_mem_arena = False
+    # A worker among several processes is given one thread; 0 lets the library take a thread a core.
+    options.intra_op_num_threads = int(os.environ.get("RSGROUND_THREADS", "0"))
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
+
+
+def unload() -> None:
+    """Frees the session; it is made again when asked for."""
+    _session.cache_clear()

@@ -1,0 +1,103 @@
+"""What the evidence network says of every node of the region tree, and the roads that it sees, one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.models.evidence.classes import BIT, OUTPUTS
+from inference_server.models.evidence.runtime import Evidence
+from inference_server.models.geobia.features import Column
+from inference_server.models.geobia.roads import separate_roads
+from inference_server.regions import IntArray, RegionTree
+
+#: Probability of road or bridge from which a pixel belongs to the network of roads.
+ROAD = 0.4
+#: Roads of fewer pixels of the evidence are none.
+SMALLEST_PX = 5
+
+
+class Witness:
+    """Evidence by node, for several trees over the same leaves, computed for the classes that are asked for.
+
+    Args:
+        evidence: the network's answer for the tile.
+        trees: whose nodes are asked about, in the order of their numbering.
+    """
+
+    def __init__(self, evidence: Evidence, trees: Sequence[RegionTree]) -> None:
+        self._trees = tuple(trees)
+        self.leaf = leaf_evidence(evidence, trees[0])
+
+    def seen(self, names: tuple[str, ...]) -> Column:
+        """(node,) how much a node is what one of several classes covers, in [0, 1].
+
+        The mean inside, less by what share of the class goes on beyond the border: the half of a roof is seen worse
+        than the whole of it.
+        """
+        value = np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
+        return np.concatenate([_inside(t, value) * (1.0 - _just_outside(t, value)) for t in self._trees])
+
+
+def _inside(tree: RegionTree, value: Column) -> Column:
+    return np.asarray(tree.accumulate(value * tree.leaf_area) / tree.area)
+
+
+def _just_outside(tree: RegionTree, value: Column) -> Column:
+    """(node,) mean of the leaves that lie along the outside of each node's border."""
+    one, other = tree.edges.T
+    length = tree.edge_length
+    n = tree.n_leaves
+    border = tree.accumulate_border(length)
+    across = np.bincount(one, length * value[other], n) + np.bincount(other, length * value[one], n)
+    inner = tree.accumulate_inner(length * (value[one] + value[other]))
+    return np.asarray(np.clip((tree.accumulate(np.asarray(across)) - inner) / np.maximum(border, 1e-6), 0.0, 1.0))
+
+
+def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:
+    """(leaf, output) mean probability over the leaf's pixels."""
+    labels = evidence.sampled(tree.labels)
+    is_in = labels >= 0
+    at = labels[is_in]
+    count = np.bincount(at, minlength=tree.n_leaves).astype(np.float64)
+    out = np.empty((tree.n_leaves, len(OUTPUTS)))
+    for index, values in enumerate(evidence.values):
+        out[:, index] = np.bincount(at, values[is_in].astype(np.float32), tree.n_leaves)
+    out /= np.maximum(count, 1.0)[:, None]
+    missed = np.flatnonzero(count == 0)
+    if len(missed):
+        rows, cols, leaf = tree.leaf_index
+        _, first = np.unique(leaf, return_index=True)
+        row, col = evidence.at(rows[first[missed]], cols[first[missed]])
+        out[missed] = evidence.values[:, row, col].T
+    return out
+
+
+def road_tree(evidence: Evidence, tree: RegionTree) -> RegionTree:
+    """A flat tree over the same leaves: each single road that is seen, and the root above all."""
+    p = evidence.of("road").astype(np.float32) + evidence.of("bridge")
+    leaves = evidence.sampled(tree.labels)
+    of_leaf = _majority(tree.n_leaves, leaves, separate_roads((p > ROAD) & (leaves >= 0)))
+    used = np.unique(of_leaf[of_leaf > 0])
+    n = tree.n_leaves
+    root = n + len(used)
+    parents = np.full(root + 1, root, np.int64)
+    parents[:n] = np.where(of_leaf > 0, n + np.searchsorted(used, of_leaf), root)
+    return tree.regrown(parents, np.r_[np.zeros(n), np.ones(len(used)), 2.0])
+
+
+def _majority(n_leaves: int, leaves: NDArray[np.int32], regions: NDArray[np.int64]) -> IntArray:
+    """The region that holds the most of each leaf, 0 for none."""
+    size = np.bincount(regions.ravel())
+    regions = np.where(size[regions] >= SMALLEST_PX, regions, 0)
+    count = len(size)
+    is_in = leaves >= 0
+    found, times = np.unique(leaves[is_in].astype(np.int64) * count + regions[is_in], return_counts=True)
+    order = np.lexsort((times, found // count))
+    leaf, region = found[order] // count, found[order] % count
+    is_last = np.r_[leaf[1:] != leaf[:-1], True] if len(leaf) else np.zeros(0, bool)
+    out = np.zeros(n_leaves, np.int64)
+    out[leaf[is_last]] = region[is_last]
+    return out

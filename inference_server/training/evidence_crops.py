@@ -1,0 +1,178 @@
+"""Crops of labelled maps for the evidence network: balanced by class, varied in colour, scale and sharpness."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from scipy.ndimage import gaussian_filter
+from torch import Tensor
+from torch.utils.data import IterableDataset
+
+from inference_server.models.evidence.classes import BIT, EVIDENCE_CLASSES
+from inference_server.models.evidence.runtime import planes_of
+
+CROP_PX = 256
+#: How often a crop comes from each source when it is not drawn by class.
+SOURCES = {"generated": 0.6, "towns": 0.14, "cars": 0.1, "planes": 0.1, "trees": 0.06}
+#: How often a crop is drawn around a pixel of a class, each class alike; within it, a real picture where there is one.
+BY_CLASS, REAL_FIRST = 0.6, 0.4
+#: Things that are pasted from generated scenes onto real ground, and how often.
+PASTED = ("pool", "tank", "container", "airplane", "car", "truck", "bus", "tennis court", "basketball court")
+PASTE = 0.35
+GSD_KNOWN = 0.8
+#: Metres a pixel of most crops, around what tiles are brought to, and of the others.
+USUAL_M, ANY_M = (0.23, 0.42), (0.15, 0.75)
+USUALLY = 0.8
+
+Array = NDArray[np.float32]
+
+
+class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
+    """An endless stream of (input, on, unknown): (5, c, c) and bits of the classes, (c / 2, c / 2) each."""
+
+    def __init__(self, files: list[Path], seed: int, *, crop_px: int = CROP_PX) -> None:
+        self._files = files
+        self._seed = seed
+        self._crop_px = crop_px
+        self._maps: dict[Path, tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]] = {}
+        self._by_source = {s: [f for f in files if f.name.startswith(s + "_")] for s in SOURCES}
+        self._by_source = {s: found for s, found in self._by_source.items() if found}
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+        worker = torch.utils.data.get_worker_info()
+        rng = np.random.default_rng([self._seed, 0 if worker is None else worker.id])
+        by_class = self._index()
+        while True:
+            rgb, on, unknown, gsd = self._draw(rng, by_class)
+            yield _tensors(_recolored(rgb, rng), on, unknown, gsd if rng.random() < GSD_KNOWN else None)
+
+    def _read(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+        if path not in self._maps:
+            with np.load(path) as stored:
+                self._maps[path] = (stored["rgb"], stored["on"], stored["unknown"], float(stored["gsd_m"]))
+        return self._maps[path]
+
+    def _index(self) -> dict[str, tuple[list[Path], list[Path]]]:
+        """For each class the generated and the real files that show it."""
+        out: dict[str, tuple[list[Path], list[Path]]] = {name: ([], []) for name in EVIDENCE_CLASSES}
+        for path in self._files:
+            seen = int(np.bitwise_or.reduce(self._read(path)[1].ravel()))
+            for name in EVIDENCE_CLASSES:
+                if seen >> BIT[name] & 1:
+                    out[name][0 if path.name.startswith("generated") else 1].append(path)
+        return out
+
+    def _draw(
+        self, rng: np.random.Generator, by_class: dict[str, tuple[list[Path], list[Path]]]
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+        wanted = None
+        if rng.random() < BY_CLASS:
+            wanted = str(rng.choice([name for name in EVIDENCE_CLASSES if any(by_class[name])]))
+            generated, real = by_class[wanted]
+            pool = real if real and (not generated or rng.random() < REAL_FIRST) else generated
+        else:
+            names = list(self._by_source)
+            share = np.array([SOURCES[name] for name in names])
+            pool = self._by_source[str(rng.choice(names, p=share / share.sum()))]
+        path = pool[int(rng.integers(len(pool)))]
+        rgb, on, unknown, gsd = self._crop(path, rng, wanted)
+        if not path.name.startswith("generated") and "generated" in self._by_source and rng.random() < PASTE:
+            donors = self._by_source["generated"]
+            names = [n for n in PASTED if by_class[n][0]]
+            if names:
+                name = str(rng.choice(names))
+                donors = by_class[name][0]
+                _paste(rgb, on, unknown, self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd), rng)
+        return rgb, on, unknown, gsd
+
+    def _crop(
+        self, path: Path, rng: np.random.Generator, wanted: str | None, gsd_m: float | None = None
+    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+        rgb, on, unknown, gsd = self._read(path)
+        if gsd_m is None:
+            finest, coarsest = USUAL_M if rng.random() < USUALLY else ANY_M
+            gsd_m = float(np.exp(rng.uniform(np.log(finest), np.log(coarsest))))
+        scale = gsd_m / gsd
+        rows, cols = on.shape
+        side = int(np.clip(round(self._crop_px * scale), 64, min(rows, cols)))
+        scale = side / self._crop_px
+        row, col = int(rng.integers(rows - side + 1)), int(rng.integers(cols - side + 1))
+        if wanted is not None:
+            at = np.flatnonzero((on >> np.uint32(BIT[wanted])) & 1)
+            if len(at):
+                y, x = divmod(int(rng.choice(at)), cols)
+                row = int(np.clip(y - rng.integers(side), 0, rows - side))
+                col = int(np.clip(x - rng.integers(side), 0, cols - side))
+        window = (slice(row, row + side), slice(col, col + side))
+        rgb, on, unknown = rgb[:, window[0], window[1]], on[window], unknown[window]
+        size = (self._crop_px, self._crop_px)
+        if side != self._crop_px:
+            method = Image.Resampling.BOX if scale > 1 else Image.Resampling.BILINEAR
+            rgb = np.asarray(Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0))).resize(size, method))
+            rgb = rgb.transpose(2, 0, 1)
+            at = np.minimum(((np.arange(self._crop_px) + 0.5) * scale).astype(int), side - 1)
+            on, unknown = on[np.ix_(at, at)], unknown[np.ix_(at, at)]
+        turn, flip = int(rng.integers(4)), rng.random() < 0.5
+        turned = [np.rot90(a, turn, axes=(-2, -1)) for a in (rgb, on, unknown)]
+        rgb, on, unknown = (np.ascontiguousarray(a[..., ::-1] if flip else a) for a in turned)
+        return rgb, on, unknown, gsd * scale
+
+
+def _paste(
+    rgb: NDArray[np.uint8],
+    on: NDArray[np.uint32],
+    unknown: NDArray[np.uint32],
+    donor: tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float],
+    rng: np.random.Generator,
+) -> None:
+    """Puts the donor's countable things where they lie onto the other crop, with a soft rim."""
+    bits = np.uint32(sum(1 << BIT[name] for name in PASTED))
+    there = (donor[1] & bits) != 0
+    if not there.any() or there.mean() > 0.5:
+        return
+    alpha = np.clip(gaussian_filter(there.astype(np.float32), rng.uniform(0.4, 0.9)) * 1.5, 0, 1)
+    rgb[:] = (rgb * (1 - alpha) + donor[0] * alpha).astype(np.uint8)
+    kept = bits | np.uint32((1 << BIT["core"]) | (1 << BIT["edge"]))
+    on[there] = donor[1][there] & kept
+    unknown[there] = 0
+
+
+def _recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> Array:
+    """Another camera on another day: gain, gamma, cast, haze, saturation, blur, noise, JPEG."""
+    x = rgb.astype(np.float32) / 255.0
+    if rng.random() < 0.7:
+        x = np.clip(x, 0.0, 1.0) ** np.float32(np.exp(rng.normal(0, 0.22)))
+        x = (x - 0.45) * np.float32(np.exp(rng.normal(0, 0.2))) + np.float32(0.45 + rng.normal(0, 0.07))
+        x = x * rng.normal(1, 0.06, (3, 1, 1)).astype(np.float32)
+        gray = x.mean(axis=0, keepdims=True)
+        x = gray + (x - gray) * np.float32(np.exp(rng.normal(0, 0.25)))
+    if rng.random() < 0.04:
+        x = np.repeat(x.mean(axis=0, keepdims=True), 3, axis=0)
+    if rng.random() < 0.3:
+        x = gaussian_filter(x, (0, *(float(rng.uniform(0.3, 1.1)),) * 2))
+    if rng.random() < 0.4:
+        x = x + rng.normal(0, rng.uniform(0.003, 0.03), x.shape).astype(np.float32)
+    out = (np.clip(x, 0, 1) * 255).astype(np.uint8)
+    if rng.random() < 0.3:
+        packed = io.BytesIO()
+        quality = int(rng.integers(35, 92))
+        Image.fromarray(np.ascontiguousarray(out.transpose(1, 2, 0))).save(packed, "JPEG", quality=quality)
+        out = np.asarray(Image.open(packed)).transpose(2, 0, 1)
+    return np.asarray(out, dtype=np.float32)
+
+
+def _tensors(
+    rgb: Array, on: NDArray[np.uint32], unknown: NDArray[np.uint32], gsd_m: float | None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The network's input, and at half its resolution the bits that are on and the bits that nothing is known about."""
+    return (
+        torch.from_numpy(planes_of(rgb, gsd_m)),
+        torch.from_numpy(np.ascontiguousarray(on[1::2, 1::2]).astype(np.int64)),
+        torch.from_numpy(np.ascontiguousarray(unknown[1::2, 1::2]).astype(np.int64)),
+    )

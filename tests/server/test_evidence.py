@@ -1,0 +1,91 @@
+"""The evidence network as shipped: shape and place of its answers, blocks that agree, what it sees in a known scene."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from inference_server.evaluation.evidence_check import CARD, digest, fixed_set_iou
+from inference_server.evaluation.scenes import Scene, generate
+from inference_server.models.evidence import runtime
+from inference_server.models.evidence.classes import CORE, EDGE, EVIDENCE_CLASSES, OUTPUTS, SURFACES, THINGS, TOPMOST
+from inference_server.models.evidence.runtime import MODEL, evidence_of, planes_of
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    return generate(2, size_px=(640, 704), gsd_m=0.3, expressions=0)
+
+
+def test_classes_are_things_or_surfaces() -> None:
+    assert set(THINGS) | set(SURFACES) == set(EVIDENCE_CLASSES)
+    assert not set(THINGS) & set(SURFACES)
+    assert set(TOPMOST) == set(EVIDENCE_CLASSES)
+    assert OUTPUTS[-2:] == (CORE, EDGE)
+    assert len(OUTPUTS) < 32, "label maps hold a bit for each"
+
+
+def test_the_model_is_small_enough_to_ship() -> None:
+    assert MODEL.stat().st_size < 20e6
+
+
+def test_the_model_is_the_one_on_its_card_and_does_as_well() -> None:
+    card = json.loads(CARD.read_text(encoding="utf-8"))
+    assert digest() == card["sha256"]
+    found = fixed_set_iou()
+    assert set(found) == set(card["iou_on_fixed_scenes"])
+    # Sums of 8-bit products are exact; the scenes' pixels may differ by a grey level between machines.
+    for name, iou in card["iou_on_fixed_scenes"].items():
+        assert found[name] == pytest.approx(iou, abs=0.03), name
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (33, 50), (1, 1), (300, 211)])
+def test_any_size_is_answered_at_half_resolution(shape: tuple[int, int]) -> None:
+    rgb = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
+    evidence = evidence_of(rgb, None)
+    rows, cols = evidence.values.shape[1:]
+    assert evidence.values.shape == (len(OUTPUTS), -(-shape[0] // 2), -(-shape[1] // 2))
+    assert evidence.values.min() >= 0
+    assert evidence.values.max() <= 1
+    row, col = evidence.at(np.array([0, shape[0] - 1]), np.array([0, shape[1] - 1]))
+    assert (row.tolist(), col.tolist()) == ([0, rows - 1], [0, cols - 1])
+
+
+def test_a_finer_tile_is_brought_to_the_pixel_size_it_needs() -> None:
+    rgb = np.full((3, 400, 300), 90, np.uint8)
+    evidence = evidence_of(rgb, 0.1)
+    assert evidence.values.shape[1:] == (67, 50)
+    assert evidence.scale == pytest.approx((6.0, 6.0), rel=0.01)
+
+
+def test_the_network_reads_the_pixel_size_where_it_is_known() -> None:
+    rgb = np.full((3, 4, 4), 118, np.uint8)
+    known, unknown = planes_of(rgb, 0.6), planes_of(rgb, None)
+    assert known[3].tolist() == np.ones((4, 4)).tolist()
+    assert (known[4] == 1).all()
+    assert not unknown.any()
+
+
+def test_classes_exclude_one_another(scene: Scene) -> None:
+    values = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    assert values[: len(EVIDENCE_CLASSES)].sum(axis=0).max() < 1.02
+
+
+def test_blocks_agree_with_the_whole(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    monkeypatch.setattr(runtime, "BLOCK_PX", 320)
+    parts = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    assert parts.shape == whole.shape
+    assert np.abs(parts - whole).mean() < 0.01
+    assert ((parts > 0.5) == (whole > 0.5)).mean() > 0.99
+
+
+def test_it_sees_the_water_and_the_trees_of_a_generated_scene(scene: Scene) -> None:
+    evidence = evidence_of(scene.rgb, 0.3)
+    for name, least in (("water", 0.8), ("tree", 0.4)):
+        true = np.logical_or.reduce([o.mask.full(scene.valid.shape) for o in scene.objects if o.category == name])
+        said = evidence.of(name) > 0.5
+        true = true[::2, ::2]
+        assert (said & true).sum() / (said | true).sum() > least, name

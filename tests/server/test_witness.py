@@ -1,0 +1,75 @@
+"""What the evidence network says of nodes: planted probabilities on a region tree."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from inference_server.models.evidence.classes import BIT, OUTPUTS
+from inference_server.models.evidence.runtime import Evidence
+from inference_server.models.geobia.witness import Witness, leaf_evidence, road_tree
+from inference_server.regions import RegionTree, build_region_tree
+
+SIDE = 160
+
+
+@pytest.fixture(scope="module")
+def tree() -> RegionTree:
+    """Two squares of other colours on noise."""
+    rgb = np.random.default_rng(0).integers(90, 110, (3, SIDE, SIDE), dtype=np.uint8)
+    rgb[:, 40:80, 40:80] = 200
+    rgb[:, 40:80, 90:130] = 20
+    return build_region_tree(rgb, np.ones((SIDE, SIDE), bool))
+
+
+def planted(**places: tuple[int, int, int, int]) -> Evidence:
+    """Probability 0.9 of a class in a rectangle (row, col, row, col) of the tile."""
+    values = np.zeros((len(OUTPUTS), SIDE // 2, SIDE // 2), np.float16)
+    for name, (r0, c0, r1, c1) in places.items():
+        values[BIT[name], r0 // 2 : r1 // 2, c0 // 2 : c1 // 2] = 0.9
+    return Evidence(values, (2.0, 2.0))
+
+
+def test_the_whole_thing_is_seen_better_than_its_parts_and_its_surroundings(tree: RegionTree) -> None:
+    seen = Witness(planted(building=(40, 40, 80, 80)), [tree]).seen(("building",))
+    best = int(seen.argmax())
+    np.testing.assert_allclose(tree.bounds[best], (40, 40, 80, 80), atol=4)
+    assert 0.4 < seen[best] <= 0.9
+    assert seen[-1] < 0.1
+
+
+def test_one_of_several_classes_is_their_sum(tree: RegionTree) -> None:
+    evidence = planted(car=(40, 40, 80, 80), truck=(40, 90, 80, 130))
+    both = Witness(evidence, [tree]).seen(("car", "truck"))
+    alone = Witness(evidence, [tree]).seen(("truck",))
+    assert (both > 0.4).sum() > (alone > 0.4).sum() > 0
+
+
+def test_several_trees_are_numbered_one_after_the_other(tree: RegionTree) -> None:
+    evidence = planted(water=(0, 0, 40, 160))
+    one, two = Witness(evidence, [tree]).seen(("water",)), Witness(evidence, [tree, tree]).seen(("water",))
+    np.testing.assert_array_equal(two, np.tile(one, 2))
+
+
+def test_leaves_take_the_mean_of_their_pixels(tree: RegionTree) -> None:
+    values = np.random.default_rng(1).random((len(OUTPUTS), SIDE // 2, SIDE // 2)).astype(np.float16)
+    found = leaf_evidence(Evidence(values, (2.0, 2.0)), tree)
+    seen = tree.labels[1::2, 1::2]
+    for leaf in range(0, tree.n_leaves, 7):
+        if (seen == leaf).any():
+            np.testing.assert_allclose(found[leaf], values[:, seen == leaf].astype(float).mean(axis=1), atol=1e-6)
+    assert np.isfinite(found).all()
+
+
+def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
+    evidence = planted(road=(4, 0, 16, 160))
+    evidence.values[BIT["road"], :, 3:9] = 0.9
+    roads = road_tree(evidence, tree)
+    assert roads.labels is tree.labels
+    bounds = roads.bounds[roads.n_leaves : -1]
+    long = [b for b in bounds.tolist() if max(b[2] - b[0], b[3] - b[1]) > 0.8 * SIDE]
+    assert len(long) == 2
+
+
+def test_without_roads_there_is_only_the_root(tree: RegionTree) -> None:
+    assert road_tree(planted(), tree).n_nodes == tree.n_leaves + 1
