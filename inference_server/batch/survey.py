@@ -15,9 +15,9 @@ from inference_server.batch.scene import Grid, Scene, read_tile
 from inference_server.raster import RasterTile
 
 #: Side of a patch, and how many make a sheet.
-PATCH_PX, PATCHES = 64, 256
+PATCH_PX, PATCHES = 128, 128
 #: Of fewer patches with data a closer lattice is tried, so many times as dense along each axis.
-FEW, CLOSER = 64, 4
+FEW, CLOSER = 32, 4
 #: A patch is mirrored so far beyond its sides, without data: filters do not see the next patch.
 GUTTER_PX = 4
 
@@ -54,8 +54,9 @@ def _places(grid: Grid, count: int) -> Iterator[Box]:
     cores = STRtree([box(*tile.core.bounds) for tile in grid.tiles])
     for i in range(rows):
         for j in range(cols):
-            row = round((grid.height - height) * (i + 0.5) / rows)
-            col = round((grid.width - width) * (j + 0.5) / cols)
+            # In the middle of its cell, so that the scene's rim has its share.
+            row = min(max(0, round(grid.height * (i + 0.5) / rows - height / 2)), grid.height - height)
+            col = min(max(0, round(grid.width * (j + 0.5) / cols - width / 2)), grid.width - width)
             place = Box(col, row, col + width, row + height)
             if len(cores.query(box(*place.bounds), predicate="intersects")):
                 yield place

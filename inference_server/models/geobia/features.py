@@ -315,9 +315,9 @@ def _extents(tree: RegionTree, centroid: NDArray[np.float64]) -> tuple[Column, C
     step = np.pi / DIRECTIONS
     before, after = np.roll(support, 1, axis=1), np.roll(support, -1, axis=1)
     sides = (before + after - 2.0 * np.cos(step) * support) / np.sin(step)
-    hull = 0.5 * np.sum(support * np.maximum(sides, 0.0), axis=1)
     angles = np.arange(2 * DIRECTIONS) * step
     reach = support - (centroid[:, :1] * np.cos(angles) + centroid[:, 1:] * np.sin(angles))
+    hull = 0.5 * np.sum(reach * np.maximum(sides, 0.0), axis=1)
     circle = tree.area / np.maximum(np.pi * reach.max(axis=1) ** 2, 1.0)
     even = spans.min(axis=1) / np.maximum(spans.max(axis=1), 1e-6)
     return length, width, along * 180.0 / DIRECTIONS, hull, np.clip(circle, 0.0, 1.0) * ramp(even, 0.5, 0.85)
