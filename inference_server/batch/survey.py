@@ -15,15 +15,17 @@ from inference_server.batch.scene import Grid, Scene, read_tile
 from inference_server.raster import RasterTile
 
 #: Side of a patch, and how many make a sheet.
-PATCH_PX, PATCHES = 128, 128
+PATCH_PX, PATCHES = 128, 256
+#: A scene of no more pixels than these patches is its own sheet.
+WHOLE_PX = PATCHES * PATCH_PX**2
 #: Of fewer patches with data a closer lattice is tried, so many times as dense along each axis.
-FEW, CLOSER = 32, 4
+FEW, CLOSER = 64, 4
 #: A patch is mirrored so far beyond its sides, without data: filters do not see the next patch.
 GUTTER_PX = 4
 
 
 def survey_sheet(scene: Scene, dataset: DatasetReader, grid: Grid) -> RasterTile | None:
-    """Patches of a pass over a scene, evenly spread; None where none of them has data.
+    """Patches of a pass over a scene, evenly spread, or all of a small one; None where none of them has data.
 
     Args:
         scene: the scene.
@@ -33,6 +35,9 @@ def survey_sheet(scene: Scene, dataset: DatasetReader, grid: Grid) -> RasterTile
     Raises:
         InvalidTile: the file cannot be read.
     """
+    if grid.width * grid.height <= WHOLE_PX:
+        whole = Box(0, 0, grid.width, grid.height)
+        return read_tile(scene, dataset, grid, Tile(whole, whole))
     patches: list[RasterTile] = []
     for count in (PATCHES, PATCHES * CLOSER**2):
         for place in _places(grid, count):

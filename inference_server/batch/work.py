@@ -10,7 +10,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
-from inference_server.batch.grid import CORE_PX, is_large
+from inference_server.batch.grid import is_large
 from inference_server.batch.scene import Grid, Scene, read_tile
 from inference_server.batch.survey import survey_sheet
 from inference_server.batch.tiles import SurveyAnswer, TileAnswer, ask_tile, outlined
@@ -23,6 +23,8 @@ from inference_server.raster import RasterTile, open_raster
 _CACHE_MB = 128
 #: In place of a tile's number: the survey of the whole pass.
 SURVEY = -1
+#: What engines take for the whole picture's size where they judge by shares of it: the panel's largest tile.
+NOMINAL_PX = 2048 * 2048
 
 Survey = Mapping[str, float] | None
 Answer = TileAnswer | SurveyAnswer | None
@@ -95,12 +97,11 @@ class TileWork:
         return lambda: answer
 
     def _part(self, job: Job, pixels: RasterTile) -> ScenePart:
-        scene = self._scenes[job.scene]
-        grid = scene.passes()[job.level]
+        grid = self._scenes[job.scene].passes()[job.level]
         if not needs_survey(grid):
-            return ScenePart(None, 0, 0, int(np.count_nonzero(pixels.valid)))
+            return ScenePart(None, 0, 0, min(NOMINAL_PX, int(np.count_nonzero(pixels.valid))))
         window = grid.tiles[job.tile].window
-        nominal_px = min(grid.width * grid.height, (CORE_PX + 2 * scene.margin) ** 2)
+        nominal_px = min(NOMINAL_PX, grid.width * grid.height)
         return ScenePart(self.surveys.get((job.scene, job.level)), window.col_0, window.row_0, nominal_px)
 
 

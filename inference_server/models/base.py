@@ -62,7 +62,7 @@ class ScenePart:
     Attributes:
         survey: what the engine's ``survey`` said of the scene; None when the tile is the whole scene.
         col, row: the tile's first pixel in the scene.
-        nominal_px: pixels of a tile of this scene away from its edges.
+        nominal_px: pixels of the picture, where an engine judges by shares of it; alike for all parts.
     """
 
     survey: Mapping[str, float] | None
