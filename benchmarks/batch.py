@@ -90,18 +90,17 @@ def in_child(*arguments) -> dict[str, float]:
 def engine_alone_s(raster: Path) -> float:
     """Seconds that the engine takes for the same tiles, held in memory."""
     from inference_server.batch.run import Batch
-    from inference_server.batch.tiles import ask_tile
     from inference_server.batch.work import Job, TileWork
     from rsground_plugin.protocol import BatchRequest
 
     batch = Batch.prepare(BatchRequest((str(raster),), ("cars",), str(raster.with_suffix(".none.gpkg"))), make_real)
     work = TileWork(batch.scenes, batch.phrases)
-    tiles = [work.read(Job(0, 0, number)) for number in range(batch.plan.total)]
+    jobs = [Job(0, 0, number) for number in range(batch.plan.total)]
+    tiles = [work.read(job) for job in jobs]
     engine = make_real().get("default")
-    phrases = [(number, phrase) for phrase, number in batch.phrases.items()]
     start = time.monotonic()
-    for tile in tiles:
-        ask_tile(engine, tile, phrases, lambda *_: None)
+    for job, tile in zip(jobs, tiles, strict=True):
+        work.ask(engine, job, tile, lambda *_: None)
     return time.monotonic() - start
 
 

@@ -227,10 +227,13 @@ class RegionTree:
     def _leaf_support(self) -> NDArray[np.float64]:
         rows, cols, leaf = self._outline
         order = np.argsort(leaf, kind="stable")
-        leaf = leaf[order]
-        x = cols[order].astype(np.float32) + 0.5
-        y = rows[order].astype(np.float32) + 0.5
+        leaf, rows, cols = leaf[order], rows[order], cols[order]
         starts = np.flatnonzero(np.r_[True, leaf[1:] != leaf[:-1]])
+        # Seen from a pixel of the leaf, 32 bits are exact enough wherever in the tile it lies.
+        first_row, first_col = rows[starts], cols[starts]
+        counts = np.diff(starts, append=len(leaf))
+        x = (cols - np.repeat(first_col, counts)).astype(np.float32)
+        y = (rows - np.repeat(first_row, counts)).astype(np.float32)
         out = np.full((self.n_leaves, 2 * DIRECTIONS), -np.inf)
         present = leaf[starts]
         for k in range(DIRECTIONS):
@@ -238,8 +241,9 @@ class RegionTree:
             along = x * np.float32(np.cos(angle)) + y * np.float32(np.sin(angle))
             # Half a pixel in the direction: from the centre of a pixel to its outline.
             half = 0.5 * (abs(np.cos(angle)) + abs(np.sin(angle)))
-            out[present, k] = np.maximum.reduceat(along, starts) + half
-            out[present, k + DIRECTIONS] = -np.minimum.reduceat(along, starts) + half
+            start = (first_col + 0.5) * np.cos(angle) + (first_row + 0.5) * np.sin(angle)
+            out[present, k] = start + np.maximum.reduceat(along, starts) + half
+            out[present, k + DIRECTIONS] = -start - np.minimum.reduceat(along, starts) + half
         return out
 
     def mask(self, node: int) -> Mask:

@@ -4,6 +4,7 @@
     rsground_tiles        scene, pass, tile, state ("done", "nodata"), seconds
     rsground_candidates   what the tiles found: scene, pass, tile, phrase, score, ..., shape (WKB, pixels of the pass)
     rsground_silences     why tiles found nothing, and their notes: scene, phrase, ...
+    rsground_surveys      what the engine keeps in mind of a whole pass while it sees its tiles: scene, pass, JSON
 
 SQLite with its rollback journal and full synchronisation: whatever was committed survives a kill and a power cut, and
 the next to open the file rolls back what was not. A run holds the file's lock until it ends.
@@ -25,7 +26,7 @@ from inference_server.batch.tiles import Piece, Silence, TileAnswer
 from inference_server.errors import Busy, CannotWrite, DiskFull, JournalMismatch
 
 #: Of the tables' layout and of what the tiles' rows mean.
-VERSION = 1
+VERSION = 2
 _TABLES = """
 CREATE TABLE rsground_run (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE rsground_tiles (scene INTEGER NOT NULL, pass INTEGER NOT NULL, tile INTEGER NOT NULL, state TEXT NOT NULL,
@@ -36,6 +37,8 @@ CREATE TABLE rsground_candidates (id INTEGER PRIMARY KEY, scene INTEGER NOT NULL
 CREATE INDEX rsground_candidates_by_phrase ON rsground_candidates (scene, phrase, pass, tile, number);
 CREATE TABLE rsground_silences (scene INTEGER NOT NULL, phrase INTEGER NOT NULL, why TEXT NOT NULL,
   failed_part TEXT NOT NULL, notes TEXT NOT NULL, UNIQUE (scene, phrase, why, failed_part, notes));
+CREATE TABLE rsground_surveys (scene INTEGER NOT NULL, pass INTEGER NOT NULL, survey TEXT NOT NULL,
+  PRIMARY KEY (scene, pass));
 INSERT INTO gpkg_contents (table_name, data_type, identifier, description) VALUES
   ('rsground_run', 'attributes', 'rsground_run', 'What this batch of RSGround is of');
 """
@@ -131,6 +134,18 @@ class Journal:
                 "INSERT OR IGNORE INTO rsground_silences VALUES (?, ?, ?, ?, ?)",
                 ((scene, s.phrase, s.why, s.failed_part, json.dumps(s.notes)) for s in answer.silences),
             )
+
+    def add_survey(self, scene: int, level: int, survey: Mapping[str, float] | None) -> None:
+        """Commits a survey. Raises DiskFull, CannotWrite."""
+        with self.transaction():
+            self._connection.execute(
+                "INSERT INTO rsground_surveys VALUES (?, ?, ?)", (scene, level, json.dumps(survey))
+            )
+
+    def surveys(self) -> dict[tuple[int, int], Mapping[str, float] | None]:
+        """All surveys by scene and pass."""
+        rows = self._connection.execute("SELECT scene, pass, survey FROM rsground_surveys")
+        return {(scene, level): json.loads(survey) for scene, level, survey in rows}
 
     def pieces(self, scene: int, level: int, phrase: int) -> list[tuple[int, Piece]]:
         """Tile number and candidate of all that was found for a phrase, whatever order the tiles came in."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from inference_server.batch.tiles import TileAnswer
-from inference_server.batch.work import Job, TileWork
+from inference_server.batch.tiles import SurveyAnswer
+from inference_server.batch.work import SURVEY, Answer, Job, Survey, TileWork
 from inference_server.errors import OutOfMemory
 from inference_server.models.base import Engine
 from inference_server.models.registry import Registry
@@ -30,7 +30,7 @@ def pooled_answers(
     *,
     workers: int,
     on_wait: Callable[[], None],
-) -> Generator[tuple[Job, TileAnswer | None, float], None, None]:
+) -> Generator[tuple[Job, Answer, float], None, None]:
     """Each tile with its answer and seconds, as they come.
 
     Args:
@@ -47,18 +47,20 @@ def pooled_answers(
     """
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(work, make_registry, engine))
-    waiting: dict[Future[tuple[TileAnswer | None, float]], Job] = {}
+    waiting: dict[Future[tuple[Answer, float]], Job] = {}
     left = list(reversed(jobs))
     try:
         while left or waiting:
-            while left and len(waiting) < workers * _AHEAD:
+            while left and len(waiting) < workers * _AHEAD and not _is_early(left[-1], waiting.values()):
                 job = left.pop()
-                waiting[pool.submit(_answer, job)] = job
+                waiting[pool.submit(_answer, job, work.surveys.get((job.scene, job.level)))] = job
             done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
             on_wait()
             for future in done:
                 job = waiting.pop(future)
                 answer, seconds = future.result()
+                if isinstance(answer, SurveyAnswer):
+                    work.surveys[job.scene, job.level] = answer.survey
                 yield job, answer, seconds
     except BrokenProcessPool as error:
         raise OutOfMemory(
@@ -69,16 +71,22 @@ def pooled_answers(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+def _is_early(job: Job, waiting: Iterable[Job]) -> bool:
+    """Whether the survey that the job needs is being made."""
+    return Job(job.scene, job.level, SURVEY) in waiting
+
+
 def _begin(work: TileWork, make_registry: Callable[[], Registry], engine: str) -> None:
     global _here
     _here = (work, make_registry().get(engine))
 
 
-def _answer(job: Job) -> tuple[TileAnswer | None, float]:
+def _answer(job: Job, survey: Survey) -> tuple[Answer, float]:
     if _here is None:
         raise RuntimeError("the worker has not begun")
     work, engine = _here
     start = time.monotonic()
+    work.surveys[job.scene, job.level] = survey
     answer = work.ask(engine, job, work.read(job), _silent)()
     return answer, time.monotonic() - start
 

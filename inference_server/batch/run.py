@@ -22,12 +22,13 @@ from inference_server.batch.pool import pooled_answers
 from inference_server.batch.resolving import SceneObjects, detections
 from inference_server.batch.results import Answered, write_results
 from inference_server.batch.scene import Scene, open_scene
-from inference_server.batch.tiles import Piece, TileAnswer
-from inference_server.batch.work import Job, TileWork
+from inference_server.batch.tiles import Piece, SurveyAnswer
+from inference_server.batch.work import SURVEY, Answer, Job, TileWork, needs_survey
 from inference_server.detections import with_unique_ids
 from inference_server.errors import InvalidExpression, InvalidRequest, OutOfMemory
 from inference_server.expression import Expression, Phrase, describe, parse
 from inference_server.geometry import obb_corners, obb_of_points
+from inference_server.models.base import SurveyingEngine
 from inference_server.models.registry import Registry
 from inference_server.relations import Resolution
 from rsground_plugin.protocol import (
@@ -45,7 +46,7 @@ from rsground_plugin.protocol import (
 
 OnEvent = Callable[[BatchEvent], None]
 #: Tiles, what outlines their answers, the engine's seconds.
-Answers = Generator[tuple[Job, Callable[[], TileAnswer | None], float], None, None]
+Answers = Generator[tuple[Job, Callable[[], Answer], float], None, None]
 
 
 @dataclass(frozen=True)
@@ -164,25 +165,24 @@ class Batch:
     # -- tiles --------------------------------------------------------------------------------------
 
     def _ask_tiles(self, journal: Journal, on_event: OnEvent) -> None:
-        state = journal.state()
-        jobs = [
-            Job(scene, level, tile)
-            for scene, layout in enumerate(self.scenes)
-            for level, grid in enumerate(layout.passes())
-            for tile in range(len(grid.tiles))
-            if tile not in state.done(scene, level)
-        ]
+        work = TileWork(self.scenes, self.phrases)
+        work.surveys.update(journal.surveys())
+        jobs = self._jobs(journal, work)
         if not jobs:
             return
         counter = _Counter(self, journal, on_event)
-        answers = self._pooled(jobs, on_event) if self.workers > 1 else self._here(jobs, on_event)
+        ask = self._pooled if self.workers > 1 else self._here
+        answers = ask(jobs, work, on_event)
         # The journal is written beside the engine; a tile is told of once it is committed.
         with ThreadPoolExecutor(1, "journal") as writer:
-            pending: tuple[Job, Future[TileAnswer | None]] | None = None
+            pending: tuple[Job, Future[Answer]] | None = None
 
-            def commit(job: Job, outline: Callable[[], TileAnswer | None], seconds: float) -> TileAnswer | None:
+            def commit(job: Job, outline: Callable[[], Answer], seconds: float) -> Answer:
                 answer = outline()
-                journal.add_tile(job.scene, job.level, job.tile, answer, seconds)
+                if isinstance(answer, SurveyAnswer):
+                    journal.add_survey(job.scene, job.level, answer.survey)
+                else:
+                    journal.add_tile(job.scene, job.level, job.tile, answer, seconds)
                 return answer
 
             try:
@@ -195,10 +195,24 @@ class Batch:
             finally:
                 answers.close()
 
-    def _here(self, jobs: list[Job], on_event: OnEvent) -> Answers:
+    def _jobs(self, journal: Journal, work: TileWork) -> list[Job]:
+        """What is left to do. Surveys come a pass ahead: no worker waits for one."""
+        state = journal.state()
+        is_surveying = isinstance(self.make_registry().get(self.request.engine), SurveyingEngine)
+        surveys: list[list[Job]] = []
+        tiles: list[list[Job]] = []
+        for scene, layout in enumerate(self.scenes):
+            for level, grid in enumerate(layout.passes()):
+                left = [n for n in range(len(grid.tiles)) if n not in state.done(scene, level)]
+                tiles.append([Job(scene, level, n) for n in left])
+                is_wanted = is_surveying and left and needs_survey(grid) and (scene, level) not in work.surveys
+                surveys.append([Job(scene, level, SURVEY)] if is_wanted else [])
+        ahead = [*surveys[1:], []]
+        return surveys[0] + [job for pair in zip(ahead, tiles, strict=True) for jobs in pair for job in jobs]
+
+    def _here(self, jobs: list[Job], work: TileWork, on_event: OnEvent) -> Answers:
         """Each tile's answer, the next one's pixels being read meanwhile."""
         engine = self.make_registry().get(self.request.engine)
-        work = TileWork(self.scenes, self.phrases)
 
         def progress(stage: str, done: int, total: int) -> None:
             on_event(ProgressEvent(stage, max(0, int(done)), max(0, int(total))))
@@ -217,8 +231,7 @@ class Batch:
             finally:
                 reader.submit(work.close)
 
-    def _pooled(self, jobs: list[Job], on_event: OnEvent) -> Answers:
-        work = TileWork(self.scenes, self.phrases)
+    def _pooled(self, jobs: list[Job], work: TileWork, on_event: OnEvent) -> Answers:
         answers = pooled_answers(
             jobs, work, self.make_registry, self.request.engine, workers=self.workers,
             on_wait=lambda: on_event(ProgressEvent("waiting", 0, 0)),
@@ -272,7 +285,9 @@ class _Counter:
         self._coarse = sum(len(state.done(i, 1)) for i in range(len(batch.scenes)))
         self._coarse_total = sum(len(scene.coarse.tiles) for scene in batch.scenes if scene.coarse is not None)
 
-    def add(self, job: Job, answer: TileAnswer | None) -> None:
+    def add(self, job: Job, answer: Answer) -> None:
+        if isinstance(answer, SurveyAnswer):
+            return
         if job.level:
             self._coarse += 1
             self._on_event(ProgressEvent("coarse", self._coarse, self._coarse_total))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from inference_server.batch.grid import Tile
 from inference_server.detections import luminance
 from inference_server.expression import Phrase
 from inference_server.geometry import hbb_corners, obb_corners
-from inference_server.models.base import Engine, Prediction, Predictions, Progress
+from inference_server.models.base import Engine, Prediction, Predictions, Progress, ScenePart, SurveyingEngine
 from inference_server.outlines import polygon_of_mask
 from inference_server.raster import RasterTile
 
@@ -60,6 +60,13 @@ class TileAnswer:
 
 
 @dataclass(frozen=True)
+class SurveyAnswer:
+    """What an engine's survey said of a pass; None where it holds no data."""
+
+    survey: Mapping[str, float] | None
+
+
+@dataclass(frozen=True)
 class TileFindings:
     """What the engine said of a tile, not outlined yet: number of the phrase and its predictions; luminance."""
 
@@ -68,10 +75,13 @@ class TileFindings:
 
 
 def ask_tile(
-    engine: Engine, pixels: RasterTile, phrases: Sequence[tuple[int, Phrase]], progress: Progress
+    engine: Engine, pixels: RasterTile, phrases: Sequence[tuple[int, Phrase]], part: ScenePart, progress: Progress
 ) -> TileFindings:
     """The engine's answers about one tile, encoded once; what ``progress`` raises ends the work."""
-    encoding = engine.encode(pixels, progress)
+    if isinstance(engine, SurveyingEngine):
+        encoding = engine.encode(pixels, progress, part)
+    else:
+        encoding = engine.encode(pixels, progress)
     answers = tuple((number, engine.find(encoding, phrase, progress)) for number, phrase in phrases)
     return TileFindings(answers, luminance(pixels.rgb))
 

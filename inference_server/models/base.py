@@ -6,9 +6,9 @@ settled after it, geometrically and alike for all engines, in :mod:`inference_se
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,22 @@ class Predictions:
     maps: tuple[ExplanationMap, ...] = ()
 
 
+@dataclass(frozen=True)
+class ScenePart:
+    """What a tile is a part of, for engines that judge by a whole picture: all its tiles are then judged alike.
+
+    Attributes:
+        survey: what the engine's ``survey`` said of the scene; None when the tile is the whole scene.
+        col, row: the tile's first pixel in the scene.
+        nominal_px: pixels of the picture, where an engine judges by shares of it; alike for all parts.
+    """
+
+    survey: Mapping[str, float] | None
+    col: int
+    row: int
+    nominal_px: int
+
+
 class Engine(Protocol):
     """An engine behind the panel. Encodings are opaque to the caller, who caches them by content."""
 
@@ -90,3 +106,18 @@ class Engine(Protocol):
 
     def unload(self) -> None:
         """Frees the engine's memory; it loads again when asked."""
+
+
+@runtime_checkable
+class SurveyingEngine(Engine, Protocol):
+    """An engine that judges by the whole picture's tones, and so must know them when it sees a part."""
+
+    def survey(self, sheet: RasterTile) -> Mapping[str, float]:
+        """What :meth:`encode` needs to know of a scene, as JSON can hold it.
+
+        Args:
+            sheet: patches from all over the scene side by side, pixels without data between them.
+        """
+
+    def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Any:
+        """As :meth:`Engine.encode`, of a part of a scene."""

@@ -59,12 +59,14 @@ def _bridges(tree: RegionTree, height: NDArray[np.float64]) -> NDArray[np.int64]
 def _background(tree: RegionTree, leaves: LeafTable, window_px: int) -> NDArray[np.float64]:
     """(leaf, 3) median colour of the surroundings of each leaf, on a coarse grid."""
     step = max(window_px // 9, 1)
-    coarse = tree.labels[step // 2 :: step, step // 2 :: step]
+    # The grid is the scene's: neighbouring tiles see the same surroundings where they overlap.
+    first = [(step // 2 - start) % step for start in leaves.origin]
+    coarse = tree.labels[first[0] :: step, first[1] :: step]
     # Missing data must not darken the surroundings: it takes the scene's median.
     middle = np.median(leaves.balanced, axis=0)
     colors = np.vstack([leaves.balanced, middle])[coarse]
     blurred = np.stack([median_filter(colors[..., band], size=9, mode="nearest") for band in range(3)], axis=-1)
     centre = leaves.sums[:, 4:6] / tree.leaf_area[:, None]
-    at_row = np.clip((centre[:, 1] // step).astype(np.int64), 0, blurred.shape[0] - 1)
-    at_col = np.clip((centre[:, 0] // step).astype(np.int64), 0, blurred.shape[1] - 1)
+    cells = ((centre[:, ::-1] - first + step // 2) // step).astype(np.int64)
+    at_row, at_col = (np.clip(cells[:, axis], 0, blurred.shape[axis] - 1) for axis in (0, 1))
     return np.asarray(blurred[at_row, at_col])

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from inference_server.expression import Attribute, Phrase
-from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress
+from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
 from inference_server.models.evidence.runtime import MODEL, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note
-from inference_server.models.geobia.features import Column, NodeTable, SceneTone, joined, leaf_table, node_table, ramp
+from inference_server.models.geobia.features import (
+    Column,
+    NodeTable,
+    SceneTone,
+    joined,
+    leaf_table,
+    node_table,
+    ramp,
+    scene_tone,
+)
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
@@ -29,7 +39,8 @@ from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.35
-MAX_CANDIDATES = 150
+#: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
+MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
 MAP_CELLS, SHOWN_SCORE = 512, 0.05
 #: So much of a class's part in the score is left to how typical a node is.
@@ -42,11 +53,12 @@ IN_PARTS = 0.9
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """What is kept of a tile: its trees, the table of their nodes and the scene's tone."""
+    """What is kept of a tile: its trees, the table of their nodes, the scene's tone, how many answers it may give."""
 
     forest: Forest
     nodes: Nodes
     tone: SceneTone
+    at_most: int = MAX_CANDIDATES
 
 
 class GeobiaEngine:
@@ -70,14 +82,18 @@ class GeobiaEngine:
             **{**GeobiaEngine.info.to_dict(), "gives": GeobiaEngine.info.gives, "revision": _revision()}
         )
 
-    def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
+    def survey(self, sheet: RasterTile) -> Mapping[str, float]:
+        """The tone of a scene."""
+        return asdict(scene_tone(build_region_tree(sheet.rgb, sheet.valid)))
+
+    def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
         with ThreadPoolExecutor(1) as beside:
             seeing = beside.submit(evidence_of, tile.rgb, gsd_m)
             tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
             progress("features", 0, 3)
-            leaves = leaf_table(tree)
+            leaves = leaf_table(tree, part)
             trees = (tree, *blob_trees(tree, leaves))
             progress("features", 1, 3)
             tables = [node_table(each, leaves) for each in trees]
@@ -87,9 +103,9 @@ class GeobiaEngine:
         trees = (*trees, roads)
         table = joined([*tables, node_table(roads, leaves)])
         progress("features", 3, 3)
-        witness = Witness(evidence, trees)
-        nodes = Nodes(table, gsd_m, int(np.count_nonzero(tile.valid)), leaves.tone.gradient, witness)
-        return Encoding(Forest(trees), nodes, leaves.tone)
+        tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
+        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees))
+        return Encoding(Forest(trees), nodes, leaves.tone, MAX_CANDIDATES if part is None else MAX_OF_PART)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first."""
@@ -109,7 +125,7 @@ class GeobiaEngine:
                 f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'
             )
         score = combine(fit, agreement)
-        chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=MAX_CANDIDATES)
+        chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
         fit_map = score_map(encoding.forest, score)
         progress("candidates", 1, 1)
         if not chosen:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter
 
+from inference_server.models.base import ScenePart
 from inference_server.regions import DIRECTIONS, RegionTree
 
 Column = NDArray[np.float64]
@@ -103,8 +104,9 @@ class SceneTone:
         return out
 
 
-def scene_tone(tree: RegionTree, leaf_lab: NDArray[np.float64], leaf_area: Column) -> SceneTone:
+def scene_tone(tree: RegionTree) -> SceneTone:
     """The tone of a scene from its leaves' mean colours, weighted by area."""
+    leaf_lab, leaf_area = leaf_colors(tree), tree.leaf_area
     weight = leaf_area / leaf_area.sum()
     order = np.argsort(leaf_lab[:, 0])
     cumulative = np.cumsum(weight[order])
@@ -135,6 +137,7 @@ class LeafTable:
         cover: (leaf, 4) membership in vegetation, shadow, water, paving.
         frame: (leaf,) border along the tile's frame or missing data, in pixels.
         tone: the scene's light.
+        origin: the tile's first pixel in its scene, (row, col).
     """
 
     sums: NDArray[np.float64]
@@ -143,27 +146,36 @@ class LeafTable:
     cover: NDArray[np.float64]
     frame: Column
     tone: SceneTone
+    origin: tuple[int, int] = (0, 0)
 
 
-def leaf_table(tree: RegionTree) -> LeafTable:
-    """Computes the table of the leaves, pixel by pixel once."""
+def leaf_colors(tree: RegionTree) -> NDArray[np.float64]:
+    """(leaf, 3) float64 mean CIELAB of the leaves."""
+    rows, cols, leaf = tree.leaf_index
+    sums = [np.bincount(leaf, band[rows, cols], tree.n_leaves) for band in tree.lab]
+    return np.stack(sums, axis=1) / tree.leaf_area[:, None]
+
+
+def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
+    """Computes the table of the leaves, pixel by pixel once; a part of a scene is seen in the scene's light."""
     n = tree.n_leaves
     rows, cols, leaf = tree.leaf_index
 
     def total(values: NDArray[np.float32]) -> Column:
         return np.asarray(np.bincount(leaf, values[rows, cols], n), dtype=np.float64)
 
-    color = np.stack([total(band) for band in tree.lab], axis=1)
     squares = np.bincount(leaf, np.sum(tree.lab[:, rows, cols] ** 2, axis=0), n)
-    mean = color / tree.leaf_area[:, None]
-    tone = scene_tone(tree, mean, tree.leaf_area)
+    mean = leaf_colors(tree)
+    color = mean * tree.leaf_area[:, None]
+    tone = scene_tone(tree) if part is None or part.survey is None else SceneTone(**part.survey)
     texture = total(np.abs(tree.lab[0] - gaussian_filter(tree.lab[0], 2.0)))
     balanced = tone.balanced(mean)
     cover = np.column_stack(_surfaces(balanced, texture / tree.leaf_area))
-    deep = _deep_water(tree, balanced, texture)
+    deep = _deep_water(tree, balanced, texture, tree.area[-1] if part is None else part.nominal_px)
     cover[deep] = (0.0, 0.0, 1.0, 0.0)
     sums = np.column_stack([color, squares, np.bincount(leaf, cols + 0.5, n), np.bincount(leaf, rows + 0.5, n)])
-    return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone)
+    origin = (0, 0) if part is None else (part.row, part.col)
+    return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone, origin)
 
 
 def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
@@ -246,7 +258,7 @@ def _surfaces(lab: NDArray[np.float64], texture: Column) -> tuple[Column, Column
     return green, dark, water, paved
 
 
-def _deep_water(tree: RegionTree, balanced: NDArray[np.float64], texture: Column) -> NDArray[np.bool_]:
+def _deep_water(tree: RegionTree, balanced: NDArray[np.float64], texture: Column, tile_px: float) -> NDArray[np.bool_]:
     """(leaf,) bool: leaves of large, smooth, dark or bluish regions. A shadow is as dark, but never as large."""
     area = tree.area
     light, a, b = (tree.accumulate(balanced * tree.leaf_area[:, None]) / area[:, None]).T
@@ -255,7 +267,7 @@ def _deep_water(tree: RegionTree, balanced: NDArray[np.float64], texture: Column
     spread = np.sqrt(np.maximum(square - light**2 - a**2 - b**2, 0.0))
     dark = (light < 40.0) & (b < 8.0) & (a > -12.0)
     blue = (b < -6.0) & (light < 66.0) & (a < 3.0)
-    is_water = (area > 0.012 * area[-1]) & (rough < 2.2) & (spread < 8.0) & (dark | blue)
+    is_water = (area > 0.012 * tile_px) & (rough < 2.2) & (spread < 8.0) & (dark | blue)
     start, end = tree.intervals
     change = np.zeros(tree.n_leaves + 1)
     np.add.at(change, start[is_water], 1.0)
@@ -303,9 +315,9 @@ def _extents(tree: RegionTree, centroid: NDArray[np.float64]) -> tuple[Column, C
     step = np.pi / DIRECTIONS
     before, after = np.roll(support, 1, axis=1), np.roll(support, -1, axis=1)
     sides = (before + after - 2.0 * np.cos(step) * support) / np.sin(step)
-    hull = 0.5 * np.sum(support * np.maximum(sides, 0.0), axis=1)
     angles = np.arange(2 * DIRECTIONS) * step
     reach = support - (centroid[:, :1] * np.cos(angles) + centroid[:, 1:] * np.sin(angles))
+    hull = 0.5 * np.sum(reach * np.maximum(sides, 0.0), axis=1)
     circle = tree.area / np.maximum(np.pi * reach.max(axis=1) ** 2, 1.0)
     even = spans.min(axis=1) / np.maximum(spans.max(axis=1), 1e-6)
     return length, width, along * 180.0 / DIRECTIONS, hull, np.clip(circle, 0.0, 1.0) * ramp(even, 0.5, 0.85)
