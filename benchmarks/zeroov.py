@@ -58,7 +58,9 @@ def vlm(is_full: bool, attention: str | None = None) -> Any:
     }  # fmt: skip
     config = Qwen2_5_VLConfig(
         text_config={
-            "vocab_size": 152064 if is_full else 8192, "max_position_embeddings": 32768, **text_config(is_full),
+            "vocab_size": 152064 if is_full else 8192,
+            "max_position_embeddings": 32768,
+            **text_config(is_full),
         },
         vision_config={**vision, "out_hidden_size": text_config(is_full)["hidden_size"]},
         **_ids(tok),
@@ -219,34 +221,48 @@ def main() -> None:
     config = ZeroOVConfig(max_new_tokens=ANSWER_TOKENS)
     stages: dict[str, float] = {"Overview: see the tile": seconds(lambda: language.see(rgb))}
     seen = language.see(rgb)
-    stages["Overview: an expression"] = seconds(lambda: language.overlook(seen, "the white tank left of the road", config))  # noqa: E501
+    stages["Overview: an expression"] = seconds(
+        lambda: language.overlook(seen, "the white tank left of the road", config)
+    )  # noqa: E501
     latent = picture.latent_of(rgb)
     stages["Focus: latent"] = seconds(lambda: picture.latent_of(rgb), 1)
     for mode in ("fast", "ddim"):
-        stages[f"Focus: {mode}"] = seconds(lambda mode=mode: structure_of(picture, latent, "", ZeroOVConfig(focus=mode)), 1)  # type: ignore[misc]  # noqa: E501
+        stages[f"Focus: {mode}"] = seconds(
+            lambda mode=mode: structure_of(picture, latent, "", ZeroOVConfig(focus=mode)), 1
+        )  # type: ignore[misc]  # noqa: E501
     short = 1
     few = ZeroOVConfig(focus="paper", steps=short)
     stages["Focus: paper"] = seconds(lambda: structure_of(picture, latent, "roof", few), 1) * config.steps / short
     structure = structure_of(picture, latent, "", config)
     cross = language.overlook(seen, "roof", config).attention
     stages["Focus: interaction, Evolve"] = seconds(lambda: attend(cross, structure, config))
-    stages["Refine: region tree"] = seconds(lambda: RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool))), 1)  # noqa: E501
+    stages["Refine: region tree"] = seconds(
+        lambda: RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool))), 1
+    )  # noqa: E501
     segmenter = RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool)))
     attention = attend(cross, structure, config)
     stages["Refine: a box"] = seconds(
         lambda: ground(attention, (tile_px, tile_px), config, segmenter=segmenter, box=None, whole=True)
     )
     second = sum(stages[k] for k in ("Overview: an expression", "Focus: interaction, Evolve", "Refine: a box"))
-    first = second + sum(stages[k] for k in ("Overview: see the tile", "Focus: latent", "Focus: fast", "Refine: region tree"))  # noqa: E501
+    first = second + sum(
+        stages[k] for k in ("Overview: see the tile", "Focus: latent", "Focus: fast", "Refine: region tree")
+    )  # noqa: E501
     print("| stage | s |\n|---|---|")
     for name, value in stages.items():
         print(f"| {name} | {value:.4f} |")
     print(f"\nFocus: paper is measured over {short} of {config.steps} steps and scaled.\n")
     print("| what | straightforward | ours | ratio | bar |\n|---|---|---|---|---|")
-    print(f"| Overview, peak memory beyond the model, MiB | {memory['eager']:.0f} | {memory['captured']:.0f} | {memory['captured'] / memory['eager']:.2f} | 0.5 |")  # noqa: E501
+    print(
+        f"| Overview, peak memory beyond the model, MiB | {memory['eager']:.0f} | {memory['captured']:.0f} | {memory['captured'] / memory['eager']:.2f} | 0.5 |"
+    )  # noqa: E501
     print(f"| Evolve on 32 x 32, ms | {theirs * 1e3:.3f} | {ours * 1e3:.3f} | {theirs / ours:.0f} x | 50 x |")
-    print(f"| Focus, paper against fast, s | {stages['Focus: paper']:.1f} | {stages['Focus: fast']:.2f} | {stages['Focus: paper'] / stages['Focus: fast']:.0f} x | 20 x |")  # noqa: E501
-    print(f"| First expression on a tile against the second, s | {first:.2f} | {second:.2f} | {first / second:.1f} x | 4 x |")  # noqa: E501
+    print(
+        f"| Focus, paper against fast, s | {stages['Focus: paper']:.1f} | {stages['Focus: fast']:.2f} | {stages['Focus: paper'] / stages['Focus: fast']:.0f} x | 20 x |"
+    )  # noqa: E501
+    print(
+        f"| First expression on a tile against the second, s | {first:.2f} | {second:.2f} | {first / second:.1f} x | 4 x |"
+    )  # noqa: E501
     print(f"\nPeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 
