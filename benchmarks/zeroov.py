@@ -206,7 +206,10 @@ def main() -> None:
     where = torch.cuda.get_device_name() if torch.cuda.is_available() else f"CPU, {torch.get_num_threads()} threads"
     print(f"# {where}; {'published' if args.full else 'reduced'} sizes, random weights, tile of {tile_px} px\n")
     own = [sys.executable, __file__, *(["--full"] if args.full else []), "--memory"]
-    memory = {w: float(subprocess.run([*own, w], check=True, capture_output=True, text=True).stdout.split()[-1]) for w in ("captured", "eager")}  # fmt: skip  # noqa: E501
+    memory = {}
+    for way in ("captured", "eager"):
+        said = subprocess.run([*own, way], check=True, capture_output=True, text=True).stdout
+        memory[way] = float(said.split()[-1])
 
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 255, (3, tile_px, tile_px), dtype=np.uint8)
@@ -223,13 +226,13 @@ def main() -> None:
     seen = language.see(rgb)
     stages["Overview: an expression"] = seconds(
         lambda: language.overlook(seen, "the white tank left of the road", config)
-    )  # noqa: E501
+    )
     latent = picture.latent_of(rgb)
     stages["Focus: latent"] = seconds(lambda: picture.latent_of(rgb), 1)
     for mode in ("fast", "ddim"):
         stages[f"Focus: {mode}"] = seconds(
             lambda mode=mode: structure_of(picture, latent, "", ZeroOVConfig(focus=mode)), 1
-        )  # type: ignore[misc]  # noqa: E501
+        )  # type: ignore[misc]
     short = 1
     few = ZeroOVConfig(focus="paper", steps=short)
     stages["Focus: paper"] = seconds(lambda: structure_of(picture, latent, "roof", few), 1) * config.steps / short
@@ -238,7 +241,7 @@ def main() -> None:
     stages["Focus: interaction, Evolve"] = seconds(lambda: attend(cross, structure, config))
     stages["Refine: region tree"] = seconds(
         lambda: RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool))), 1
-    )  # noqa: E501
+    )
     segmenter = RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool)))
     attention = attend(cross, structure, config)
     stages["Refine: a box"] = seconds(
@@ -247,22 +250,21 @@ def main() -> None:
     second = sum(stages[k] for k in ("Overview: an expression", "Focus: interaction, Evolve", "Refine: a box"))
     first = second + sum(
         stages[k] for k in ("Overview: see the tile", "Focus: latent", "Focus: fast", "Refine: region tree")
-    )  # noqa: E501
+    )
     print("| stage | s |\n|---|---|")
     for name, value in stages.items():
         print(f"| {name} | {value:.4f} |")
     print(f"\nFocus: paper is measured over {short} of {config.steps} steps and scaled.\n")
-    print("| what | straightforward | ours | ratio | bar |\n|---|---|---|---|---|")
-    print(
-        f"| Overview, peak memory beyond the model, MiB | {memory['eager']:.0f} | {memory['captured']:.0f} | {memory['captured'] / memory['eager']:.2f} | 0.5 |"
-    )  # noqa: E501
-    print(f"| Evolve on 32 x 32, ms | {theirs * 1e3:.3f} | {ours * 1e3:.3f} | {theirs / ours:.0f} x | 50 x |")
-    print(
-        f"| Focus, paper against fast, s | {stages['Focus: paper']:.1f} | {stages['Focus: fast']:.2f} | {stages['Focus: paper'] / stages['Focus: fast']:.0f} x | 20 x |"
-    )  # noqa: E501
-    print(
-        f"| First expression on a tile against the second, s | {first:.2f} | {second:.2f} | {first / second:.1f} x | 4 x |"
-    )  # noqa: E501
+    held, kept = memory["eager"], memory["captured"]
+    slow, fast = stages["Focus: paper"], stages["Focus: fast"]
+    for line in (
+        "| what | straightforward | ours | ratio | bar |\n|---|---|---|---|---|",
+        f"| Overview, peak memory beyond the model, MiB | {held:.0f} | {kept:.0f} | {kept / held:.2f} | 0.5 |",
+        f"| Evolve on 32 x 32, ms | {theirs * 1e3:.3f} | {ours * 1e3:.3f} | {theirs / ours:.0f} x | 50 x |",
+        f"| Focus, paper against fast, s | {slow:.1f} | {fast:.2f} | {slow / fast:.0f} x | 20 x |",
+        f"| First expression on a tile, the second, s | {first:.2f} | {second:.2f} | {first / second:.1f} x | 4 x |",
+    ):
+        print(line)
     print(f"\nPeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

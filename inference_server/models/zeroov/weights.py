@@ -115,9 +115,11 @@ def _vlm(folder: Path, on: Hardware) -> Any:
 
     from inference_server.models.zeroov.overview import VisionLanguageModel
 
-    model = on.placed(AutoModelForImageTextToText.from_pretrained(folder, **on.from_pretrained_arguments()))
-    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    return VisionLanguageModel(model, tokenizer, Qwen2VLImageProcessorPil.from_pretrained(folder))
+    # Local folders of a pinned revision: nothing is downloaded.
+    whole: Any = AutoModelForImageTextToText.from_pretrained(folder, **on.from_pretrained_arguments())  # nosec B615
+    tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)  # nosec B615
+    processor = Qwen2VLImageProcessorPil.from_pretrained(folder, local_files_only=True)  # nosec B615
+    return VisionLanguageModel(on.placed(whole), tokenizer, processor)
 
 
 def _diffusion(folder: Path, on: Hardware) -> Any:
@@ -134,7 +136,7 @@ def _diffusion(folder: Path, on: Hardware) -> Any:
     ]
     for part in parts:
         part.requires_grad_(False)
-    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)
+    tokenizer = AutoTokenizer.from_pretrained(folder / "tokenizer", local_files_only=True)  # nosec B615
     return DiffusionModel(parts[0], parts[1], parts[2], tokenizer)
 
 
