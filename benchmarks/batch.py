@@ -2,6 +2,7 @@
 
     .venv/bin/python benchmarks/batch.py --quick        4,096 and 8,192 pixels, a fake engine for memory
     .venv/bin/python benchmarks/batch.py                8,192 and 32,768
+    .venv/bin/python benchmarks/batch.py --agreement    F1 between tiles and one tile, with the embedded engine
 
 One run, ratios; other work on the machine shows. Memory is measured with an engine that finds nothing to speak of, so
 that it is the batch's own; the rates with the embedded engine.
@@ -10,6 +11,7 @@ that it is the batch's own; the rates with the embedded engine.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import math
 import multiprocessing
@@ -20,11 +22,15 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pyogrio
 import rasterio
+import shapely
 from rasterio.transform import Affine
 from rasterio.windows import Window
+from scipy.optimize import linear_sum_assignment
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).resolve().parents[1]
+TOWN = ROOT.parent / "shared/data/towns/zanzibar_0.tif"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/server")]
 
 BLOCK = 1024
@@ -104,10 +110,63 @@ def engine_alone_s(raster: Path) -> float:
     return time.monotonic() - start
 
 
+def outlines(raster: Path, text: str, gsd_m: float | None, core_px: int, output: Path) -> np.ndarray:
+    """The masks found with cores of so many pixels, on the map."""
+    from inference_server.batch import scene
+    from inference_server.batch.grid import tiles_of
+    from inference_server.batch.run import Batch
+    from rsground_plugin.protocol import BatchRequest
+
+    scene.tiles_of = functools.partial(tiles_of, core_px=core_px)
+    try:
+        Batch.prepare(BatchRequest((str(raster),), (text,), str(output), gsd_m=gsd_m), make_real).run(
+            lambda event: None
+        )
+    finally:
+        scene.tiles_of = tiles_of
+    return shapely.make_valid(shapely.from_wkb(pyogrio.raw.read(output, layer="masks")[2]))
+
+
+def agreement(one: np.ndarray, other: np.ndarray) -> float:
+    """F1 between two sets of objects, matched one to one where their intersection over union is at least 0.5."""
+    i, j = shapely.STRtree(other).query(one, predicate="intersects")
+    shared = shapely.area(shapely.intersection(one[i], other[j]))
+    iou = shared / (shapely.area(one)[i] + shapely.area(other)[j] - shared)
+    fits = np.zeros((len(one), len(other)))
+    fits[i, j] = np.where(iou >= 0.5, iou, 0.0)
+    matched = fits[linear_sum_assignment(fits, maximize=True)] > 0
+    return 2 * int(matched.sum()) / (len(one) + len(other))
+
+
+def print_agreement(place: Path) -> None:
+    from inference_server.evaluation.scenes import generate, write_geotiff
+
+    rasters: list[tuple[Path, float | None]] = []
+    for side, seed, theme in ((2048, 3, "residential"), (3072, 5, "mixed")):
+        rasters.append((place / f"{theme}_{side}.tif", None))
+        write_geotiff(generate(seed, size_px=(side, side), gsd_m=0.3, theme=theme, expressions=0), rasters[-1][0])
+    if TOWN.is_file():
+        rasters.append((TOWN, 0.3))
+    for raster, gsd_m in rasters:
+        for text in ("buildings", "cars"):
+            one, tiles = (
+                outlines(raster, text, gsd_m, core_px, place / f"{raster.stem}_{core_px}_{text}.gpkg")
+                for core_px in (100_000, 1024)
+            )
+            f1 = f"{agreement(one, tiles):.3f}" if len(one) and len(tiles) else "-"
+            print(f"{raster.stem}, {text}: one tile {len(one)}, tiles {len(tiles)}, F1 {f1}", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
-    small, large = (4096, 8192) if parser.parse_args().quick else (8192, 32768)
+    parser.add_argument("--agreement", action="store_true")
+    options = parser.parse_args()
+    if options.agreement:
+        with tempfile.TemporaryDirectory() as folder:
+            print_agreement(Path(folder))
+        return
+    small, large = (4096, 8192) if options.quick else (8192, 32768)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
         rasters = {side: write_mosaic(place / f"{side}.tif", side) for side in (2048, small, large)}

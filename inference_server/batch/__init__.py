@@ -4,6 +4,10 @@ sources      files, folders, globs and STAC files -> rasters
 grid         a raster's tiles, with overlap from the size of what is looked for
 scene        one raster at the resolution searched: reading a tile, its fingerprint
 tiles        one tile -> the candidates to keep
+survey       patches from all over a scene, for engines that judge by its tones
+work         reading a tile, asking an engine of it
+pool         the work in several processes
+cluster      the work on the places of a Ray cluster
 geopackage   the output's tables
 journal      the output as a record of what is done, one transaction a tile
 seams        candidates of tiles -> whole objects

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from inference_server.batch.cluster import clustered_answers
 from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
 from inference_server.batch.journal import Journal
 from inference_server.batch.pool import pooled_answers
@@ -62,6 +63,7 @@ class Batch:
         plan: for the asker; says what the journal holds already.
         make_registry: gives the engines, here and in worker processes.
         workers: processes that ask tiles; 1 for this one.
+        ray: address of the Ray cluster that asks tiles instead, "" for the one at hand; None for none.
     """
 
     request: BatchRequest
@@ -72,10 +74,16 @@ class Batch:
     plan: BatchPlan
     make_registry: Callable[[], Registry]
     workers: int = 1
+    ray: str | None = None
 
     @classmethod
     def prepare(
-        cls, request: BatchRequest, make_registry: Callable[[], Registry] = Registry, *, workers: int = 1
+        cls,
+        request: BatchRequest,
+        make_registry: Callable[[], Registry] = Registry,
+        *,
+        workers: int = 1,
+        ray: str | None = None,
     ) -> Batch:
         """Opens the rasters, lays out their tiles and looks into the output; writes nothing.
 
@@ -110,7 +118,7 @@ class Batch:
         if len({scene.fine.placement.crs is None for scene in scenes}) > 1:
             raise InvalidRequest("Some rasters have a CRS and some have none: run them apart.", field="batch.rasters")
         numbered = {phrase: number for number, phrase in enumerate(phrases)}
-        batch = cls(request, engine, expressions, numbered, tuple(scenes), BatchPlan(()), make_registry, workers)
+        batch = cls(request, engine, expressions, numbered, tuple(scenes), BatchPlan(()), make_registry, workers, ray)
         state = Journal.peek(Path(request.output), batch.fingerprint(), restart=request.restart)
         on_wire = tuple(scene.on_wire(sorted(state.done(i, 0))) for i, scene in enumerate(scenes))
         return replace(batch, plan=BatchPlan(on_wire, state.tile_s))
@@ -171,7 +179,7 @@ class Batch:
         if not jobs:
             return
         counter = _Counter(self, journal, on_event)
-        ask = self._pooled if self.workers > 1 else self._here
+        ask = self._here if self.workers == 1 and self.ray is None else self._spread
         answers = ask(jobs, work, on_event)
         # The journal is written beside the engine; a tile is told of once it is committed.
         with ThreadPoolExecutor(1, "journal") as writer:
@@ -231,11 +239,15 @@ class Batch:
             finally:
                 reader.submit(work.close)
 
-    def _pooled(self, jobs: list[Job], work: TileWork, on_event: OnEvent) -> Answers:
-        answers = pooled_answers(
-            jobs, work, self.make_registry, self.request.engine, workers=self.workers,
-            on_wait=lambda: on_event(ProgressEvent("waiting", 0, 0)),
-        )  # fmt: skip
+    def _spread(self, jobs: list[Job], work: TileWork, on_event: OnEvent) -> Answers:
+        def on_wait() -> None:
+            on_event(ProgressEvent("waiting", 0, 0))
+
+        task = (jobs, work, self.make_registry, self.request.engine)
+        if self.ray is None:
+            answers = pooled_answers(*task, workers=self.workers, on_wait=on_wait)
+        else:
+            answers = clustered_answers(*task, address=self.ray or None, on_wait=on_wait)
         try:
             for job, answer, seconds in answers:
                 yield job, lambda answer=answer: answer, seconds  # type: ignore[misc]

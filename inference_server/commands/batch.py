@@ -45,6 +45,13 @@ def add_parser(commands: Any) -> None:
     batch.add_argument("--area-crs", help="CRS of --area's extent, such as EPSG:4326; the first raster's otherwise")
     batch.add_argument("--gsd", type=float, metavar="METRES", help="ground a pixel to search at, if coarser than it is")
     batch.add_argument("--workers", type=int, default=1, help="processes, each with an engine of its own")
+    batch.add_argument(
+        "--ray",
+        nargs="?",
+        const="",
+        metavar="ADDRESS",
+        help="spread tiles over a Ray cluster, an engine a GPU or CPU slot; without ADDRESS the one at hand",
+    )
     batch.add_argument("--restart", action="store_true", help="empty an output that holds another search")
     batch.add_argument("--dry-run", action="store_true", help="say what would be done, and write nothing")
     batch.add_argument("--json", action="store_true", help="print events as JSON lines")
@@ -64,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
 
     if options.workers < 1:
         raise InvalidRequest(f"--workers: expected at least 1, got {options.workers}")
+    if options.ray is not None and options.workers > 1:
+        raise InvalidRequest("--workers: expected none beside --ray, whose cluster says how many there are.")
     area, area_crs = _area(options)
     request = BatchRequest.from_dict(
         {
@@ -84,7 +93,7 @@ def run(options: argparse.Namespace) -> int:
     # Asked to end, as by a job scheduler: as with Ctrl-C, what is done stays.
     signal.signal(signal.SIGTERM, _terminated)
     try:
-        result = Batch.prepare(request, workers=options.workers).run(show)
+        result = Batch.prepare(request, workers=options.workers, ray=options.ray).run(show)
     except (KeyboardInterrupt, Cancelled):
         message = f"Stopped. What is done is kept in {options.output}; run the same command to go on."
         if options.json:

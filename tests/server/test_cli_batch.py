@@ -71,6 +71,15 @@ def test_exit_statuses(scene, tmp_path, capsys):
     assert isinstance(batch_event_from_line(capsys.readouterr().out), ErrorEvent)
 
 
+def test_ray_is_said_to_be_missing_and_counts_its_own_workers(scene, tmp_path, capsys, monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    command = ["batch", str(scene), "-e", "building", "-o", str(tmp_path / "out.gpkg"), "--ray"]
+    assert main(command) == FAULT
+    assert 'pip install "rsground[ray]"' in capsys.readouterr().err
+    assert main([*command, "--workers", "2"]) == USAGE
+    assert "--workers" in capsys.readouterr().err
+
+
 def test_an_area_as_extent_and_as_a_file(scene, tmp_path, capsys):
     # The roof is at 500030..500070, 5499955..5499980.
     with_it, without = "500000,5499940,500100,5500000", "500100,5499880,500120,5499900"
