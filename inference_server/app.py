@@ -37,6 +37,7 @@ from rsground_plugin.protocol import (
     MAX_BODY_BYTES,
     PROTOCOL_VERSION,
     BatchEndEvent,
+    BatchEvent,
     BatchRequest,
     Event,
     GroundingRequest,
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 _MAX_REQUEST_BYTES = 64 * 1024
+#: Stages at whose beginning a batch holds nothing that another query could not wait beside.
+_BETWEEN_TILES = ("reading", "merging", "resolving")
 #: Many rasters, and an area with many corners.
 MAX_BATCH_BYTES = 64 * 1024 * 1024
 
@@ -134,11 +137,19 @@ class Server:
             body = await read_bounded(request.stream(), request.headers.get("content-length"), MAX_BATCH_BYTES)
             query = BatchRequest.from_dict(_checked_json(body, "batch"))
             batch = await asyncio.to_thread(self._prepared, query)
-            return EventStream(self.inference, lambda send: BatchEndEvent(batch.run(send)), wire_error)
+            return EventStream(self.inference, lambda send: self._run_batch(batch, send), wire_error, is_long=True)
         except ClientDisconnect:
             return Response(status_code=400)  # nobody is there to read it
         except (ServerError, ProtocolError, MemoryError) as error:
             return error_response(wire_error(error))
+
+    def _run_batch(self, batch: Batch, send: Callable[[BatchEvent], None]) -> BatchEvent:
+        def on_event(event: BatchEvent) -> None:
+            send(event)
+            if isinstance(event, ProgressEvent) and event.stage in _BETWEEN_TILES:
+                self.inference.give_way()
+
+        return BatchEndEvent(batch.run(on_event))
 
     async def _validated(self, request: Request) -> tuple[GroundingRequest, RasterTile]:
         headers = request.headers

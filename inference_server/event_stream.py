@@ -47,6 +47,8 @@ class EventStream(Response):
         inference: InferenceThread,
         query: Callable[[Callable[[AnyEvent], None]], AnyEvent],
         wire_error: Callable[[BaseException], WireError],
+        *,
+        is_long: bool = False,
     ) -> None:
         """Submits the query.
 
@@ -54,6 +56,7 @@ class EventStream(Response):
             inference: the thread.
             query: is given what sends an event; returns the last one.
             wire_error: what the asker is told of an exception.
+            is_long: whether the query gives way to others.
 
         Raises:
             Busy: too many queries wait.
@@ -68,7 +71,7 @@ class EventStream(Response):
         self.background = None
         self.init_headers({"Cache-Control": "no-store"})
         # Submitting may raise Busy, which still gets a status of its own.
-        future = inference.submit(lambda: query(self._send), self._is_cancelled)
+        future = inference.submit(lambda: query(self._send), self._is_cancelled, is_long=is_long)
         future.add_done_callback(self._ended)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

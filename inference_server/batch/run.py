@@ -221,8 +221,8 @@ class Batch:
             try:
                 coming = reader.submit(work.read, jobs[0])
                 for number, job in enumerate(jobs):
-                    start = time.monotonic()
                     progress("reading", 0, 0)
+                    start = time.monotonic()
                     pixels = coming.result()
                     if number + 1 < len(jobs):
                         coming = reader.submit(work.read, jobs[number + 1])

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from batch_scenes import contents, pixel_boxes, planted, run
@@ -72,6 +74,48 @@ def test_closing_the_connection_stops_and_the_same_request_goes_on(running, rast
     assert isinstance(told[-1], BatchEndEvent)
     run(raster, ["houses"], tmp_path / "whole.gpkg")
     assert contents(output) == contents(tmp_path / "whole.gpkg")
+
+
+class TurnTaking(FakeEngine):
+    """Lets a test see a batch's tiles one by one: each is encoded when it is allowed to."""
+
+    def __init__(self):
+        super().__init__()
+        self.allowed = threading.Semaphore(1)
+        self.order = []
+
+    def encode(self, tile, progress):
+        if tile.width > 100:
+            assert self.allowed.acquire(timeout=20)
+        return super().encode(tile, progress)
+
+    def find(self, encoding, phrase, progress):
+        self.order.append(phrase.text)
+        return super().find(encoding, phrase, progress)
+
+
+def test_a_query_is_answered_between_a_batch_s_tiles(raster, tmp_path):
+    engine = TurnTaking()
+    running = Running(engine)
+    try:
+        with ThreadPoolExecutor(3) as askers:
+            batches = [askers.submit(ask, running, raster, tmp_path / "a.gpkg", "houses")]
+            eventually(lambda: engine.order == ["house"])
+            batches.append(askers.submit(ask, running, raster, tmp_path / "b.gpkg", "ships"))
+            query = askers.submit(running.ground)
+            eventually(lambda: len(running.server.inference._jobs) == 2)
+            # The second tile ends; then it is the query's turn, and the other batch's only after this one.
+            engine.allowed.release()
+            assert query.result(20).status_code == 200
+            assert engine.order == ["house", "house", "tank"]
+            assert not batches[0].done()
+            for _ in range(30):
+                engine.allowed.release()
+            for batch in batches:
+                assert isinstance(events(batch.result(20))[-1], BatchEndEvent)
+        assert engine.order == ["house"] * 2 + ["tank"] + ["house"] * 8 + ["ship"] * 10
+    finally:
+        running.close()
 
 
 def test_refusals_come_with_a_status(running, raster, tmp_path):
