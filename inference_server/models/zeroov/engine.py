@@ -177,17 +177,19 @@ class ZeroOVEngine:
         if encoding.rung != rung:
             self._take_in(encoding, rung, progress)
         progress("overview", 0, 1)
-        overlooked = self._parts.vlm().overlook(encoding.seen, expression, self.config)
-        cross = overlooked.attention
+        text, box = "", None
         if self.config.overview == "diffusion":
             from inference_server.models.zeroov.diffusion import words_of
 
-            cross = words_of(self._parts.diffusion(), encoding.latent, expression, self.config)
+            cross: Any = words_of(self._parts.diffusion(), encoding.latent, expression, self.config)
+        else:
+            overlooked = self._parts.vlm().overlook(encoding.seen, expression, self.config)
+            cross, text, box = overlooked.attention, overlooked.text, overlooked.box
         structure = encoding.structure
         if structure is None and self.config.structure == "diffusion":
             structure = self._structure(encoding.latent, expression, progress)
         grid = encoding.seen.grid if self.config.structure == "vlm" else None
-        return attend(cross, structure, self.config, grid=grid), overlooked.text, overlooked.box
+        return attend(cross, structure, self.config, grid=grid), text, box
 
     def _structure(self, latent: Any, prompt: str, progress: Progress) -> NDArray[np.float32]:
         from inference_server.models.zeroov.diffusion import structure_of
