@@ -49,6 +49,15 @@ def test_growth_equals_a_depth_first_search(response: np.ndarray, count: int, ab
     np.testing.assert_array_equal(grown(seeds, response, above), depth_first(seeds, response, above))
 
 
+def test_growth_follows_a_winding_way_to_its_end() -> None:
+    response = np.zeros((33, 37))
+    response[::2] = 1.0
+    response[1::4, -1] = response[3::4, 0] = 1.0
+    seeds = np.zeros(response.shape, bool)
+    seeds[0, 0] = True
+    np.testing.assert_array_equal(grown(seeds, response, 0.5), response > 0.5)
+
+
 def test_seeds_are_all_cells_of_the_largest_unique_values() -> None:
     cross = np.array([[0.9, 0.9, 0.1], [0.8, 0.7, 0.1]])
     assert seeds_of(cross, 2).tolist() == [[True, True, False], [True, False, False]]
