@@ -198,6 +198,24 @@ def test_an_error_of_the_server_reaches_the_message(window: PanelWindow, server:
     assert "invalid_expression" in window.dock.message.details()
 
 
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("engine_unavailable", 'It needs torch. Install it: "/opt/a b/python" -m pip install "torch>=2.5"'),
+        ("engine_unavailable", "The weights of a/b are not on this machine. Get them with `rsground models pull a/b`."),
+        ("engine_unavailable", "The weights in /a/b cannot be loaded: bad header <tag> & more. Pull them again."),
+        ("out_of_memory", "There is too little memory for this even on the CPU. Choose a smaller area."),
+        ("disk_full", "There is no room for it in /a: 3 MB are free. Make room."),
+    ],
+)
+def test_what_an_engine_lacks_is_told_in_the_servers_words(
+    window: PanelWindow, server: ScriptedServer, code: str, sentence: str
+) -> None:
+    server.script = refused(code, sentence)
+    assert isinstance(ask_and_get(window), ServerRefused)
+    assert sentence in window.dock.message.text()
+
+
 def test_a_server_that_dies_in_mid_query_is_told_and_the_next_query_works(
     window: PanelWindow, server: ScriptedServer
 ) -> None:

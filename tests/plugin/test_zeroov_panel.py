@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -118,12 +119,16 @@ def test_its_answer_and_why_are_drawn_and_a_second_question_is_quicker(window: P
     assert [layer.name() for layer in maps_shown()] == ["3 What grew from it (A_E): white roof"]
 
 
-def test_missing_weights_say_what_to_do(
-    window: PanelWindow, source: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_missing_and_damaged_weights_say_what_to_do(
+    window: PanelWindow, source: LocalServer, checkpoints: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("RSGROUND_VLM", str(tmp_path / "nowhere"))
-    source.stop(wait_s=10)
-    window.ask("the red roof")
-    error = window.answer(60)
-    assert isinstance(error, RSGroundError)
-    assert "RSGROUND_VLM" in window.dock.message.text()
+    broken = tmp_path / "broken"
+    shutil.copytree(checkpoints / "vlm", broken)
+    (broken / "model.safetensors").write_bytes(b"cut off")
+    says = {tmp_path / "nowhere": "Set RSGROUND_VLM", broken: f"The weights in {broken} cannot be loaded"}
+    for folder, words in says.items():
+        monkeypatch.setenv("RSGROUND_VLM", str(folder))
+        source.stop(wait_s=10)
+        window.ask("the red roof")
+        assert isinstance(window.answer(60), RSGroundError)
+        assert words in window.dock.message.text()

@@ -19,7 +19,7 @@ DEFAULTS = {
     VLM: "Qwen/Qwen2.5-VL-7B-Instruct", DIFFUSION: "CompVis/stable-diffusion-v1-4", SAM: "facebook/sam-vit-huge",
 }  # fmt: skip
 MARKERS = {VLM: "config.json", DIFFUSION: "unet/config.json", SAM: "config.json"}
-PACKAGES = ("torch", "transformers", "diffusers", "safetensors")
+PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "safetensors", "PIL")
 
 
 @dataclass
