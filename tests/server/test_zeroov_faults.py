@@ -11,8 +11,10 @@ import pytest
 
 from inference_server.__main__ import FAULT, main
 from inference_server.evaluation.scenes import generate, write_geotiff
+from inference_server.models.catalogue import pinned
+from inference_server.models.store import Lock, repo_folder
 from inference_server.models.zeroov import weights
-from inference_server.models.zeroov.weights import DIFFUSION, VLM
+from inference_server.models.zeroov.weights import DEFAULTS, DIFFUSION, VLM, parts_from_environment
 
 
 @pytest.fixture
@@ -67,6 +69,29 @@ def test_missing_weights(ask, monkeypatch):
     assert "rsground models pull Qwen/Qwen2.5-VL-7B-Instruct" in said
     assert "Weights of large models" in said
     assert VLM in said
+
+
+def test_another_vlm_that_was_pulled_serves_where_the_papers_was_not(tmp_path, monkeypatch):
+    def pull(repo):
+        folder = repo_folder(repo) / pinned(repo)
+        folder.mkdir(parents=True)
+        (folder / "config.json").write_text("{}")
+        Lock(repo, pinned(repo), pinned(repo), "", ()).write(folder)
+
+    monkeypatch.setenv("RSGROUND_MODELS", str(tmp_path))
+    monkeypatch.setenv("HF_HOME", str(tmp_path / "none"))
+    monkeypatch.delenv("HF_HUB_CACHE", raising=False)
+    monkeypatch.delenv(VLM, raising=False)
+    default = DEFAULTS[VLM]
+    assert parts_from_environment().vlm_source == default
+    pull("Qwen/Qwen3-VL-2B-Instruct")
+    assert parts_from_environment().vlm_source == "Qwen/Qwen3-VL-2B-Instruct"
+    pull("Qwen/Qwen2.5-VL-3B-Instruct")
+    assert parts_from_environment().vlm_source == "Qwen/Qwen2.5-VL-3B-Instruct"
+    pull(default)
+    assert parts_from_environment().vlm_source == default
+    monkeypatch.setenv(VLM, "Qwen/Qwen3-VL-4B-Instruct")
+    assert parts_from_environment().vlm_source == "Qwen/Qwen3-VL-4B-Instruct"
 
 
 @pytest.mark.parametrize("part", ["vlm", "diffusion"])
