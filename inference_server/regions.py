@@ -1,9 +1,9 @@
 """A tile as a tree of regions: every object of the tile is (nearly) one of its nodes.
 
-Small watershed basins of the colour gradient, those under a minimal area merged away along the minimum spanning tree
-of their colours (a hierarchical watershed by area), are the leaves; a binary partition tree with Ward linkage
-(Salembier & Garrido 2000) is built over them with the library higra. The tree is built once per tile; candidates,
-masks and the weights-free segmenter of every engine read from it.
+Small basins of the colour gradient (a watershed cut, Cousty et al. 2009), those under a minimal area merged away along
+the minimum spanning tree of their colours (a hierarchical watershed by area), are the leaves; a binary partition tree
+with Ward linkage (Salembier & Garrido 2000) is built over them with the library higra. The tree is built once per
+tile; candidates, masks and the weights-free segmenter of every engine read from it.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import higra as hg
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude, label
+from scipy.ndimage import gaussian_filter, gaussian_gradient_magnitude
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
-from skimage.segmentation import watershed
 
 from inference_server.geometry import Mask
+from inference_server.watershed import catchment_basins
 
 FloatArray = NDArray[np.float32]
 IntArray = NDArray[np.int64]
@@ -73,6 +74,7 @@ class RegionTree:
         edges: (edge, 2) int64, pairs of adjacent leaves.
         edge_length: (edge,) float64, pixels of common border.
         edge_gradient: (edge,) float64, mean colour gradient along the common border.
+        first_own: nodes from here on are the tree's own; those before are leaves that it shares with another tree.
     """
 
     labels: NDArray[np.int32]
@@ -83,11 +85,12 @@ class RegionTree:
     edge_length: NDArray[np.float64]
     edge_gradient: NDArray[np.float64]
     n_leaves: int
+    first_own: int = 0
 
     def regrown(self, parents: IntArray, altitudes: NDArray[np.float64]) -> RegionTree:
         """Another tree over the same leaves; what was computed of the leaves is shared."""
-        other = replace(self, parents=parents, altitudes=altitudes)
-        for name in ("leaf_index", "_outline", "_leaf_extremes", "_leaf_support", "leaf_area"):
+        other = replace(self, parents=parents, altitudes=altitudes, first_own=self.n_leaves)
+        for name in ("_bins", "_outline", "_leaf_extremes", "_leaf_support", "leaf_area"):
             other.__dict__[name] = getattr(self, name)
         return other
 
@@ -96,6 +99,11 @@ class RegionTree:
     @property
     def n_nodes(self) -> int:
         return len(self.parents)
+
+    @property
+    def own(self) -> slice:
+        """The tree's own nodes."""
+        return slice(self.first_own, None)
 
     @cached_property
     def _hg_tree(self) -> hg.Tree:
@@ -165,16 +173,28 @@ class RegionTree:
 
     # -- what a node is ---------------------------------------------------------------------------
 
+    def without_pixels(self) -> RegionTree:
+        """The same tree, less what was computed pixel by pixel to describe its leaves."""
+        for name in ("_bins", "_outline", "_leaf_support"):
+            self.__dict__.pop(name, None)
+        return self
+
     @cached_property
-    def leaf_index(self) -> tuple[IntArray, IntArray, IntArray]:
-        """Rows, columns and leaves of all pixels with data, sorted by nothing in particular."""
-        rows, cols = np.nonzero(self.labels >= 0)
-        return rows, cols, self.labels[rows, cols].astype(np.int64)
+    def _bins(self) -> NDArray[np.intp]:
+        """(pixel,) each pixel's leaf, and ``n_leaves`` where there is no data."""
+        flat = self.labels.ravel().astype(np.intp)
+        flat[flat < 0] = self.n_leaves
+        return flat
+
+    def leaf_sums(self, pixels: NDArray[Any]) -> NDArray[np.float64]:
+        """(leaf,) sums of a (row, col) array over the pixels of each leaf."""
+        sums = np.bincount(self._bins, pixels.ravel(), self.n_leaves)
+        return np.asarray(sums[: self.n_leaves], dtype=np.float64)
 
     @cached_property
     def leaf_area(self) -> NDArray[np.float64]:
         """(leaf,) pixels."""
-        return np.bincount(self.leaf_index[2], minlength=self.n_leaves).astype(np.float64)
+        return np.bincount(self._bins, minlength=self.n_leaves)[: self.n_leaves].astype(np.float64)
 
     @cached_property
     def area(self) -> NDArray[np.float64]:
@@ -190,10 +210,10 @@ class RegionTree:
     @cached_property
     def _leaf_extremes(self) -> NDArray[np.float64]:
         height, width = self.labels.shape
-        first_row = np.full(self.n_leaves, height, dtype=np.int64)
-        first_col = np.full(self.n_leaves, width, dtype=np.int64)
-        last_row = np.zeros(self.n_leaves, dtype=np.int64)
-        last_col = np.zeros(self.n_leaves, dtype=np.int64)
+        first_row = np.full(self.n_leaves, height, dtype=np.int32)
+        first_col = np.full(self.n_leaves, width, dtype=np.int32)
+        last_row = np.zeros(self.n_leaves, dtype=np.int32)
+        last_col = np.zeros(self.n_leaves, dtype=np.int32)
         rows, cols, leaf = self._outline
         np.minimum.at(first_row, leaf, rows)
         np.minimum.at(first_col, leaf, cols)
@@ -202,7 +222,7 @@ class RegionTree:
         return np.stack([-first_row, -first_col, last_row, last_col], axis=1).astype(np.float64)
 
     @cached_property
-    def _outline(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _outline(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Rows, columns and leaves of the pixels on the border of their leaf: enough for all extents."""
         padded = np.pad(self.labels, 1, constant_values=-2)
         core = padded[1:-1, 1:-1]
@@ -212,10 +232,10 @@ class RegionTree:
             | (core != padded[1:-1, :-2])
             | (core != padded[1:-1, 2:])
         ) & (core >= 0)
-        rows, cols = np.nonzero(on_border)
-        return rows, cols, core[rows, cols].astype(np.int64)
+        rows, cols = (at.astype(np.int32) for at in np.nonzero(on_border))
+        return rows, cols, core[rows, cols]
 
-    @cached_property
+    @property
     def support(self) -> NDArray[np.float64]:
         """(node, 2 * DIRECTIONS) support function: the farthest reach of the node's pixels' outlines.
 
@@ -305,26 +325,22 @@ def build_region_tree(
     lab = rgb_to_lab(rgb)
     with ThreadPoolExecutor(2) as threads:
         slopes = list(threads.map(lambda band: gaussian_gradient_magnitude(band, sigma_px) ** 2, lab))
-    gradient = np.sqrt(slopes[0] + slopes[1] + slopes[2])
-    progress("regions", 1, 4)
-    basins = watershed(gradient, mask=None if valid.all() else valid) - 1
-    left_out = valid & (basins < 0)
-    if left_out.any():
-        # Islands of data that hold no minimum of the gradient are basins of their own.
-        islands, _ = label(left_out)
-        basins = np.where(left_out, basins.max() + islands, basins)
-    n_basins = int(basins.max()) + 1
-    if not valid.all():
-        # One extra region stands for all that is not there; it keeps the graph in one piece.
-        basins[~valid] = n_basins
-    progress("regions", 2, 4)
-    labels, n_leaves = _merge_small(basins, lab, n_basins, min_area_px)
-    progress("regions", 3, 4)
-    edges, length, strength = _adjacency(labels, gradient)
-    smooth = np.stack([gaussian_filter(band, sigma_px) for band in lab]).reshape(3, -1)
-    flat = labels.ravel()
-    size = np.bincount(flat, minlength=n_leaves).astype(np.float64)
-    means = np.stack([np.bincount(flat, band, n_leaves) / size for band in smooth], axis=1)
+        gradient = np.sqrt(slopes[0] + slopes[1] + slopes[2])
+        del slopes
+        smoothing = threads.map(lambda band: gaussian_filter(band, sigma_px), lab)
+        progress("regions", 1, 4)
+        basins = catchment_basins(gradient, valid)
+        n_basins = int(basins.max()) + 1
+        if not valid.all():
+            # One extra region stands for all that is not there; it keeps the graph in one piece.
+            basins[~valid] = n_basins
+        progress("regions", 2, 4)
+        labels, n_leaves = _merge_small(basins, lab, n_basins, min_area_px)
+        progress("regions", 3, 4)
+        edges, length, strength = _adjacency(labels, gradient)
+        flat = labels.ravel()
+        size = np.bincount(flat, minlength=n_leaves).astype(np.float64)
+        means = np.stack([np.bincount(flat, band.ravel(), n_leaves) / size for band in smoothing], axis=1)
     has_void = not valid.all()
     if has_void:
         means[-1] = 1e4
@@ -369,7 +385,7 @@ def _adjacency(
     return np.stack([unique // n, unique % n], axis=1), length, mean
 
 
-def _merge_small(basins: NDArray[np.int32], lab: FloatArray, n_basins: int, min_area_px: int) -> tuple[IntArray, int]:
+def _merge_small(basins: IntArray, lab: FloatArray, n_basins: int, min_area_px: int) -> tuple[IntArray, int]:
     """Merges watershed basins smaller than a minimal area with the neighbours most like them in colour.
 
     The distance of mean colours, not the lowest pass of the gradient: over the blurred rim of an object the pass is

@@ -128,8 +128,7 @@ def sample(item: LabelledTile | int) -> Sample:
     leaves = leaf_table(tree)
     trees = [tree, *blob_trees(tree, leaves)]
     table = joined([node_table(each, leaves) for each in trees])
-    boxes = np.concatenate([each.bounds[:, [1, 0, 3, 2]] for each in trees]).astype(np.float64)
-    once = np.concatenate([np.arange(t.n_nodes) >= (0 if i == 0 else t.n_leaves) for i, t in enumerate(trees)])
+    boxes = np.concatenate([each.bounds[each.own][:, [1, 0, 3, 2]] for each in trees]).astype(np.float64)
     best = np.zeros(len(boxes))
     owner = np.full(len(boxes), -1)
     for number, labelled in enumerate(tile.objects):
@@ -137,9 +136,9 @@ def sample(item: LabelledTile | int) -> Sample:
         better = agreement > best
         best[better], owner[better] = agreement[better], number
     rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
-    positive = np.flatnonzero((best >= POSITIVE_IOU) & once)
-    near = np.flatnonzero((best < NEGATIVE_IOU) & (best > 0.1) & once)
-    far = np.flatnonzero((best <= 0.1) & once)
+    positive = np.flatnonzero(best >= POSITIVE_IOU)
+    near = np.flatnonzero((best < NEGATIVE_IOU) & (best > 0.1))
+    far = np.flatnonzero(best <= 0.1)
     near_drawn = rng.choice(near, min(len(near), 700), replace=False)
     far_drawn = rng.choice(far, min(len(far), 1000), replace=False)
     index = np.concatenate([positive, near_drawn, far_drawn])

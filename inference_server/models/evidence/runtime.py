@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from dataclasses import dataclass
 from functools import cache
@@ -17,8 +18,9 @@ from inference_server.models.evidence.classes import BIT, OUTPUTS
 MODEL = Path(__file__).with_name("evidence.onnx")
 #: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
 FINEST_M = 0.3
-#: The network sees blocks of this side, which overlap by so many pixels on every side: memory stays flat.
-BLOCK_PX, MARGIN_PX = 768, 64
+#: A side up to the first is seen whole, a longer one in parts of at most the second, with so many pixels around them:
+#: memory stays flat.
+WHOLE_PX, BLOCK_PX, MARGIN_PX = 1152, 704, 64
 #: Rows and columns must divide by the network's coarsest stride.
 STRIDE = 32
 
@@ -84,17 +86,26 @@ def evidence_of(rgb: NDArray[np.uint8], gsd_m: float | None, *, model: Path = MO
     padded = (-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE)
     rgb = np.pad(rgb, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), mode="edge")
     values = np.empty((len(OUTPUTS), padded[0] // 2, padded[1] // 2), np.float16)
-    blocks = [(r, c) for r in range(0, padded[0], BLOCK_PX) for c in range(0, padded[1], BLOCK_PX)]
     session = _session(model)
-    for row, col in blocks:
-        top, left = max(0, row - MARGIN_PX), max(0, col - MARGIN_PX)
-        bottom, right = min(padded[0], row + BLOCK_PX + MARGIN_PX), min(padded[1], col + BLOCK_PX + MARGIN_PX)
+    for rows_of, cols_of in itertools.product(*map(_parts, padded)):
+        (top, row, end, bottom), (left, col, last, right) = rows_of, cols_of
         block = planes_of(rgb[:, top:bottom, left:right], gsd_m)[None]
         found = session.run(None, {"image": block})[0][0]
-        inner = found[:, (row - top) // 2 :, (col - left) // 2 :][:, : BLOCK_PX // 2, : BLOCK_PX // 2]
-        values[:, row // 2 : row // 2 + inner.shape[1], col // 2 : col // 2 + inner.shape[2]] = inner
+        inner = found[:, (row - top) // 2 : (end - top) // 2, (col - left) // 2 : (last - left) // 2]
+        values[:, row // 2 : end // 2, col // 2 : last // 2] = inner
     values = values[:, : -(-height // 2), : -(-width // 2)]
     return Evidence(values, (rows / (height / 2), cols / (width / 2)))
+
+
+def _parts(length: int) -> list[tuple[int, int, int, int]]:
+    """Even parts of a side: where each is seen from, begins, ends, and is seen to."""
+    count = 1 if length <= WHOLE_PX else -(-length // BLOCK_PX)
+    side = -(-length // count // STRIDE) * STRIDE
+    cuts = [*range(0, length, side), length]
+    return [
+        (max(0, start - MARGIN_PX), start, end, min(length, end + MARGIN_PX))
+        for start, end in zip(cuts[:-1], cuts[1:], strict=True)
+    ]
 
 
 @cache

@@ -8,6 +8,8 @@ group of leaves that stands out by more than any given distance.
 
 from __future__ import annotations
 
+from copy import copy
+
 import higra as hg
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +28,11 @@ STEP = 2.0
 
 def blob_trees(tree: RegionTree, leaves: LeafTable) -> list[RegionTree]:
     """For each size of surroundings two trees: by any difference, and by light or colour (shadows left out)."""
+    ends = (tree.edges[:, 0], tree.edges[:, 1])
+    adjacency = coo_matrix((np.ones(len(tree.edges)), ends), shape=(tree.n_leaves, tree.n_leaves))
+    _, island = connected_components(adjacency, directed=False)
+    graph = hg.UndirectedGraph(tree.n_leaves)
+    graph.add_edges(*(np.ascontiguousarray(end) for end in ends))
     out = []
     for window in SURROUNDINGS_PX:
         if min(tree.labels.shape) < window // 3:
@@ -34,26 +41,21 @@ def blob_trees(tree: RegionTree, leaves: LeafTable) -> list[RegionTree]:
         any_difference = np.linalg.norm(away, axis=1)
         color = np.hypot(away[:, 1], away[:, 2])
         lit = np.hypot(np.maximum(away[:, 0], 0.0), color) * np.where(away[:, 0] < -12.0, 0.3, 1.0)
-        out += [_max_tree(tree, any_difference), _max_tree(tree, lit)]
+        out += [_max_tree(tree, graph, island, any_difference), _max_tree(tree, graph, island, lit)]
     return out
 
 
-def _max_tree(tree: RegionTree, height: NDArray[np.float64]) -> RegionTree:
-    graph = hg.UndirectedGraph(tree.n_leaves)
-    graph.add_edges(tree.edges[:, 0].copy(), tree.edges[:, 1].copy())
-    bridges = _bridges(tree, height)
-    graph.add_edges(bridges[:-1], bridges[1:])
+def _max_tree(
+    tree: RegionTree, graph: hg.UndirectedGraph, island: NDArray[np.int32], height: NDArray[np.float64]
+) -> RegionTree:
+    if island.any():
+        # The lowest leaves of the islands are joined in a row: missing data between them does not cut the tree.
+        lowest = np.lexsort((height, island))
+        bridges = lowest[np.searchsorted(island[lowest], np.arange(island.max() + 1))].astype(np.int64)
+        graph = copy(graph)
+        graph.add_edges(bridges[:-1], bridges[1:])
     grown, levels = hg.component_tree_max_tree(graph, np.round(height / STEP))
     return tree.regrown(np.asarray(grown.parents(), dtype=np.int64), np.asarray(levels, dtype=np.float64) * STEP)
-
-
-def _bridges(tree: RegionTree, height: NDArray[np.float64]) -> NDArray[np.int64]:
-    """The lowest leaf of each island of data: joined in a row, missing data between them does not cut the tree."""
-    ends = (tree.edges[:, 0], tree.edges[:, 1])
-    adjacency = coo_matrix((np.ones(len(tree.edges)), ends), shape=(tree.n_leaves, tree.n_leaves))
-    count, island = connected_components(adjacency, directed=False)
-    lowest = np.lexsort((height, island))
-    return lowest[np.searchsorted(island[lowest], np.arange(count))].astype(np.int64)
 
 
 def _background(tree: RegionTree, leaves: LeafTable, window_px: int) -> NDArray[np.float64]:

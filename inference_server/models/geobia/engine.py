@@ -100,8 +100,8 @@ class GeobiaEngine:
             progress("features", 2, 3)
             evidence = seeing.result()
         roads = road_tree(evidence, tree)
-        trees = (*trees, roads)
         table = joined([*tables, node_table(roads, leaves)])
+        trees = tuple(each.without_pixels() for each in (*trees, roads))
         progress("features", 3, 3)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
         nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees))
@@ -189,7 +189,7 @@ def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str) -> Colu
             return None
         # A red car is red between its windows, a rusty roof in patches: what share of it is so counts as well.
         leaves = forest.trees[0].leaf_area
-        share = np.concatenate([t.accumulate(whole[: t.n_leaves] * leaves) / t.area for t in forest.trees])
+        share = np.concatenate([(t.accumulate(whole[: t.n_leaves] * leaves) / t.area)[t.own] for t in forest.trees])
         return np.maximum(whole, IN_PARTS * ramp(share, 0.1, 0.65))
     return shape_degree(word, table) if kind in ("shape", "material", "other") else None
 

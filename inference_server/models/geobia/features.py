@@ -13,6 +13,9 @@ from inference_server.regions import DIRECTIONS, RegionTree
 
 Column = NDArray[np.float64]
 
+#: Nodes whose outlines are measured at a time: their support functions fit the processor's cache.
+BLOCK_NODES = 2048
+
 
 @dataclass(frozen=True, eq=False)
 class NodeTable:
@@ -151,56 +154,57 @@ class LeafTable:
 
 def leaf_colors(tree: RegionTree) -> NDArray[np.float64]:
     """(leaf, 3) float64 mean CIELAB of the leaves."""
-    rows, cols, leaf = tree.leaf_index
-    sums = [np.bincount(leaf, band[rows, cols], tree.n_leaves) for band in tree.lab]
-    return np.stack(sums, axis=1) / tree.leaf_area[:, None]
+    return np.stack([tree.leaf_sums(band) for band in tree.lab], axis=1) / tree.leaf_area[:, None]
 
 
 def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
     """Computes the table of the leaves, pixel by pixel once; a part of a scene is seen in the scene's light."""
-    n = tree.n_leaves
-    rows, cols, leaf = tree.leaf_index
-
-    def total(values: NDArray[np.float32]) -> Column:
-        return np.asarray(np.bincount(leaf, values[rows, cols], n), dtype=np.float64)
-
-    squares = np.bincount(leaf, np.sum(tree.lab[:, rows, cols] ** 2, axis=0), n)
+    squares = tree.leaf_sums(np.einsum("brc,brc->rc", tree.lab, tree.lab))
     mean = leaf_colors(tree)
     color = mean * tree.leaf_area[:, None]
     tone = scene_tone(tree) if part is None or part.survey is None else SceneTone(**part.survey)
-    texture = total(np.abs(tree.lab[0] - gaussian_filter(tree.lab[0], 2.0)))
+    texture = tree.leaf_sums(np.abs(tree.lab[0] - gaussian_filter(tree.lab[0], 2.0)))
     balanced = tone.balanced(mean)
     cover = np.column_stack(_surfaces(balanced, texture / tree.leaf_area))
     deep = _deep_water(tree, balanced, texture, tree.area[-1] if part is None else part.nominal_px)
     cover[deep] = (0.0, 0.0, 1.0, 0.0)
-    sums = np.column_stack([color, squares, np.bincount(leaf, cols + 0.5, n), np.bincount(leaf, rows + 0.5, n)])
+    rows, cols = (np.arange(count, dtype=np.float32) + 0.5 for count in tree.labels.shape)
+    reach = [tree.leaf_sums(np.broadcast_to(at, tree.labels.shape)) for at in (cols, rows[:, None])]
+    sums = np.column_stack([color, squares, *reach])
     origin = (0, 0) if part is None else (part.row, part.col)
     return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone, origin)
 
 
 def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
-    """Computes the table of a tree, vectorised over nodes."""
-    area = tree.area
-    tone = leaves.tone
-    texture = tree.accumulate(leaves.texture) / area
-    totals = tree.accumulate(leaves.sums)
+    """Computes the table of a tree's own nodes, vectorised over nodes."""
+    own, tone = tree.own, leaves.tone
+
+    def total(per_leaf: NDArray[np.float64]) -> NDArray[np.float64]:
+        return tree.accumulate(per_leaf)[own]
+
+    area = tree.area[own]
+    texture = total(leaves.texture) / area
+    totals = total(leaves.sums)
     mean = totals[:, :3] / area[:, None]
     spread = np.sqrt(np.maximum(totals[:, 3] / area - np.sum(mean**2, axis=1), 0.0))
     balanced = tone.balanced(mean)
-    cover = tree.accumulate(leaves.cover * tree.leaf_area[:, None]) / area[:, None]
+    cover = total(leaves.cover * tree.leaf_area[:, None]) / area[:, None]
 
-    border = tree.accumulate_border(tree.edge_length)
-    frame = tree.accumulate(leaves.frame)
+    border = tree.accumulate_border(tree.edge_length)[own]
+    frame = total(leaves.frame)
     crack = border + frame
     safe = np.maximum(border, 1e-6)
     gradient = tree.edge_gradient * tree.edge_length
-    inner_length = tree.accumulate_inner(tree.edge_length)
-    inner_gradient = tree.accumulate_inner(gradient) / np.maximum(inner_length, 1.0)
+    inner_length = tree.accumulate_inner(tree.edge_length)[own]
+    inner_gradient = tree.accumulate_inner(gradient)[own] / np.maximum(inner_length, 1.0)
     strong = np.clip(tree.edge_gradient / tone.gradient - 0.8, 0.0, 1.0) * tree.edge_length
-    outside = _outside(tree, np.column_stack([leaves.balanced, leaves.cover])) / safe[:, None]
+    outside = _outside(tree, np.column_stack([leaves.balanced, leaves.cover]))[own] / safe[:, None]
     contrast = np.where(border > 0, np.linalg.norm(balanced - outside[:, :3], axis=1), 0.0)
 
-    length, width, angle, hull, roundness = _extents(tree, totals[:, 4:6] / area[:, None])
+    support, centroid = tree.support[own], totals[:, 4:6] / area[:, None]
+    blocks = [slice(at, at + BLOCK_NODES) for at in range(0, len(area), BLOCK_NODES)]
+    extents = [_extents(support[block], area[block], centroid[block]) for block in blocks]
+    length, width, angle, hull, roundness = map(np.concatenate, zip(*extents, strict=True))
     perimeter = np.maximum(crack * np.pi / 4.0, 1.0)
     return NodeTable(
         area=area,
@@ -221,9 +225,9 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
         hue=np.degrees(np.arctan2(balanced[:, 2], balanced[:, 1])) % 360.0,
         spread=spread,
         texture=texture,
-        border_gradient=tree.accumulate_border(gradient) / safe,
+        border_gradient=tree.accumulate_border(gradient)[own] / safe,
         inner_gradient=inner_gradient,
-        closure=np.clip(tree.accumulate_border(strong) / safe, 0.0, 1.0),
+        closure=np.clip(tree.accumulate_border(strong)[own] / safe, 0.0, 1.0),
         contrast=contrast,
         out_lightness=outside[:, 0],
         out_green=outside[:, 3],
@@ -235,7 +239,7 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
         water=cover[:, 2],
         paved=cover[:, 3],
         edge_share=frame / np.maximum(crack, 1.0),
-        parent_growth=area / np.maximum(area[tree.parents], 1.0),
+        parent_growth=area / np.maximum(tree.area[tree.parents[own]], 1.0),
     )
 
 
@@ -301,9 +305,10 @@ def _frame_length(tree: RegionTree) -> Column:
     return counts
 
 
-def _extents(tree: RegionTree, centroid: NDArray[np.float64]) -> tuple[Column, Column, Column, Column, Column]:
+def _extents(
+    support: NDArray[np.float64], area: Column, centroid: NDArray[np.float64]
+) -> tuple[Column, Column, Column, Column, Column]:
     """Length, width and angle of the smallest oriented rectangle, hull area, roundness; from support functions."""
-    support = tree.support
     spans = support[:, :DIRECTIONS] + support[:, DIRECTIONS:]
     quarter = DIRECTIONS // 2
     turned = np.roll(spans, -quarter, axis=1)
@@ -318,7 +323,7 @@ def _extents(tree: RegionTree, centroid: NDArray[np.float64]) -> tuple[Column, C
     angles = np.arange(2 * DIRECTIONS) * step
     reach = support - (centroid[:, :1] * np.cos(angles) + centroid[:, 1:] * np.sin(angles))
     hull = 0.5 * np.sum(reach * np.maximum(sides, 0.0), axis=1)
-    circle = tree.area / np.maximum(np.pi * reach.max(axis=1) ** 2, 1.0)
+    circle = area / np.maximum(np.pi * reach.max(axis=1) ** 2, 1.0)
     even = spans.min(axis=1) / np.maximum(spans.max(axis=1), 1e-6)
     return length, width, along * 180.0 / DIRECTIONS, hull, np.clip(circle, 0.0, 1.0) * ramp(even, 0.5, 0.85)
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -25,22 +24,14 @@ ALIKE = 9.0
 
 @dataclass(frozen=True, eq=False)
 class Forest:
-    """Several trees over the same leaves; nodes are numbered through all of them."""
+    """Several trees over the same leaves; nodes are numbered through all of them, the leaves with the first only."""
 
     trees: tuple[RegionTree, ...]
 
     @cached_property
     def offsets(self) -> IntArray:
         """First number of each tree's nodes, and the total."""
-        return np.cumsum([0, *(tree.n_nodes for tree in self.trees)])
-
-    @cached_property
-    def is_candidate(self) -> NDArray[np.bool_]:
-        """(node,) bool: leaves count once, in the first tree."""
-        out = np.ones(self.offsets[-1], dtype=bool)
-        for offset, tree in zip(self.offsets[1:-1], self.trees[1:], strict=True):
-            out[offset : offset + tree.n_leaves] = False
-        return out
+        return np.cumsum([0, *(tree.n_nodes - tree.first_own for tree in self.trees)])
 
     @cached_property
     def _leaf_orders(self) -> list[IntArray]:
@@ -49,7 +40,7 @@ class Forest:
     def place(self, node: int) -> tuple[int, int]:
         """The tree and the node's number in it."""
         index = int(np.searchsorted(self.offsets, node, side="right")) - 1
-        return index, node - int(self.offsets[index])
+        return index, node - int(self.offsets[index]) + self.trees[index].first_own
 
     def leaves(self, node: int) -> IntArray:
         """The leaves below a node."""
@@ -62,7 +53,7 @@ class Forest:
         best = np.zeros(self.trees[0].n_leaves)
         for index, tree in enumerate(self.trees):
             local = score[self.offsets[index] : self.offsets[index + 1]]
-            start, end = tree.intervals
+            start, end = (bound[tree.own] for bound in tree.intervals)
             ordered = np.zeros(tree.n_leaves)
             nodes = np.flatnonzero(local > above)
             # The best last, so that it stays.
@@ -91,7 +82,8 @@ class Forest:
     def parent(self, node: int) -> int:
         """The node above, itself for a root."""
         index, local = self.place(node)
-        return int(self.trees[index].parents[local] + self.offsets[index])
+        tree = self.trees[index]
+        return int(tree.parents[local] - tree.first_own + self.offsets[index])
 
 
 def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, at_most: int) -> list[int]:
@@ -109,7 +101,7 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
     """
     takeover = TAKEOVER_SURFACE if is_surface else TAKEOVER_THING
     area = forest.trees[0].leaf_area
-    order = np.flatnonzero((score >= minimum) & forest.is_candidate)
+    order = np.flatnonzero(score >= minimum)
     order = order[np.argsort(-score[order], kind="stable")]
     owner = np.full(len(area), -1)
     sizes: list[float] = []

@@ -38,7 +38,7 @@ class Witness:
         than the whole of it.
         """
         value = np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
-        return np.concatenate([_inside(t, value) * (1.0 - _just_outside(t, value)) for t in self._trees])
+        return np.concatenate([(_inside(t, value) * (1.0 - _just_outside(t, value)))[t.own] for t in self._trees])
 
 
 def _inside(tree: RegionTree, value: Column) -> Column:
@@ -68,9 +68,9 @@ def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:
     out /= np.maximum(count, 1.0)[:, None]
     missed = np.flatnonzero(count == 0)
     if len(missed):
-        rows, cols, leaf = tree.leaf_index
-        _, first = np.unique(leaf, return_index=True)
-        row, col = evidence.at(rows[first[missed]], cols[first[missed]])
+        of_pixel, first = np.unique(tree.labels, return_index=True)
+        rows, cols = np.unravel_index(first[np.searchsorted(of_pixel, missed)], tree.labels.shape)
+        row, col = evidence.at(rows, cols)
         out[missed] = evidence.values[:, row, col].T
     return out
 
