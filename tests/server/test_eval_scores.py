@@ -117,12 +117,15 @@ def test_what_the_engine_said_of_its_answers_is_counted():
 def test_an_ablation_table_says_how_often_it_fell_back():
     boxed, seeded = ((note,) for note in FALLBACKS.values())
     notes = (boxed, boxed, seeded, ())
-    asked = [answer(str(n), truths=((2, 2, 6, 6),), boxes=((2, 2, 6, 6),), notes=each) for n, each in enumerate(notes)]
+    exact = {"truths": ((2, 2, 6, 6),), "boxes": ((2, 2, 6, 6),), "scores": (0.9,), "mask": (16, 16)}
+    asked = [answer(str(n), **exact, notes=each) for n, each in enumerate(notes)]
     rows = len(TABLES["zeroov.2"])
-    text = ablation("zeroov.2", "rrsis-d", [measures(asked, "zeroov")] * rows, [asked] * rows)
+    text = ablation("zeroov.2", "rrsis-d", [asked] * rows)
     head, first = (line.split(" | ") for line in text.splitlines() if line.startswith(("| row", "| cross-attention")))
     assert head[-3:] == ["by vlm box", "by seeds", "n |"]
     assert first[-3:] == ["50.00", "25.00", "4 |"]
+    # Grown was a quarter; the paper's code would have had nothing for the rest.
+    assert first[2:10:2] == ["100.00 / 25.00"] * 4
 
 
 def test_a_fingerprint_goes_by_the_content_of_small_files_and_by_the_time_of_large_ones(tmp_path):
