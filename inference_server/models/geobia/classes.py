@@ -36,6 +36,12 @@ SEEN_AS: dict[str, tuple[str, ...]] = {
 #: on many real labels.
 SEEN_WORTH = 0.5
 SEEN_WORTH_OF = {"building": 0.35, "car": 0.35, "tree": 0.35}
+#: Classes that the network knows well: what it does not see at all is none of them, whatever the rules say.
+TRUSTED = frozenset(
+    {"pool", "airplane", "bus", "truck", "tank", "ship", "container", "parking lot", "runway", "bridge", "tennis court",
+     "basketball court", "soccer field", "track", "water"}
+)  # fmt: skip
+SEEN_AT_LEAST = 0.2
 #: What is cut by the tile's frame is as often a piece of something else: things are doubted up to so much.
 CUT_DOUBT = 0.4
 THINGS = frozenset(
@@ -425,7 +431,8 @@ def _degree(name: str, nodes: Nodes) -> Column:
     seen, worth = nodes.witness.seen(names), SEEN_WORTH_OF.get(name, SEEN_WORTH)
     if name in CONFUSED:
         seen = 0.5 * (seen + nodes.witness.seen(CONFUSED[name]))
-    return np.asarray(worth * seen + (1.0 - worth) * by_rules)
+    found = worth * seen + (1.0 - worth) * by_rules
+    return found * ramp(seen, 0.0, SEEN_AT_LEAST) if name in TRUSTED else found
 
 
 def _by_rules(name: str, nodes: Nodes) -> Column:
