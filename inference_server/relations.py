@@ -45,7 +45,7 @@ Find = Callable[[Phrase], Found]
 #: Sizes are graded more softly than the rest: "large" says little when all are alike.
 SIZE_FLOOR = 0.2
 #: Candidates of less than this share of the best score take no part where there is more to ask of them.
-WEAK = 0.6
+WEAK = 0.5
 #: "all" and bare nouns keep what has this share of the best final score.
 KEEP = 0.6
 #: The second within this share of the first is told as a near tie.

@@ -41,7 +41,7 @@ TRUSTED = frozenset(
     {"pool", "airplane", "bus", "truck", "tank", "ship", "container", "parking lot", "runway", "bridge", "tennis court",
      "basketball court", "soccer field", "track", "water"}
 )  # fmt: skip
-SEEN_AT_LEAST = 0.2
+SEEN_AT_LEAST = 0.1
 #: What is cut by the tile's frame is as often a piece of something else: things are doubted up to so much.
 CUT_DOUBT = 0.4
 THINGS = frozenset(
