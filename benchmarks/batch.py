@@ -36,14 +36,17 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests/server")]
 BLOCK = 1024
 
 
-def write_mosaic(path: Path, side: int) -> Path:
-    """A scene of quiet ground with a bright house every 128 pixels, written block by block."""
+def write_mosaic(path: Path, side: int, *, is_plain: bool = False) -> Path:
+    """A scene of quiet or plain ground with 40 bright houses in each block, written block by block."""
     rng = np.random.default_rng(0)
-    block = rng.integers(70, 90, (3, BLOCK, BLOCK)).astype(np.uint8)
+    block = np.full((3, BLOCK, BLOCK), 80, np.uint8)
+    if not is_plain:
+        block = rng.integers(70, 90, block.shape).astype(np.uint8)
     for row in range(40, BLOCK, 128):
-        for col in range(40, BLOCK, 128):
+        for col in range(40, BLOCK - 50, 190):
             block[:, row : row + 30, col : col + 45] = 235
     profile = {"count": 3, "height": side, "width": side, "dtype": "uint8", "tiled": True, "compress": "deflate"}
+    profile |= {"zlevel": 1, "interleave": "pixel"}
     affine = Affine(0.3, 0, 500_000, 0, -0.3, 5_500_000)
     with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32631", transform=affine, **profile) as dataset:
         for row in range(0, side, BLOCK):

@@ -18,7 +18,7 @@ from inference_server.detections import id_of, outlined_detection
 from inference_server.expression import Expression, Phrase
 from inference_server.geometry import HBB, hbb_corners, obb_of_points
 from inference_server.outlines import simplified
-from inference_server.relations import Candidate, Found, Resolution, resolve
+from inference_server.relations import Candidate, Found, Resolution, Resolved, resolve
 from rsground_plugin.protocol import Detection
 
 
@@ -96,10 +96,10 @@ class Chosen:
     ids: NDArray[np.bytes_]
 
     @classmethod
-    def of(cls, found: Sequence[tuple[Candidate, float]], scene: Scene) -> Chosen:
+    def of(cls, found: Sequence[Resolved], scene: Scene) -> Chosen:
         """Candidates of a scene with their final scores."""
-        candidates = [_stored(candidate) for candidate, _ in found]
-        scores = np.clip(np.array([score for _, score in found], dtype=np.float64), 0.0, 1.0)
+        candidates = [_stored(item.candidate) for item in found]
+        scores = np.clip(np.array([item.score for item in found], dtype=np.float64), 0.0, 1.0)
         place = scene.fine.placement
         ids = np.array([id_of(c.label, place.ring(hbb_corners(HBB(*c.bounds)))) for c in candidates], dtype="S24")
         order = np.lexsort((ids, -scores))

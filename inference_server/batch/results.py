@@ -17,22 +17,11 @@ from inference_server.batch.geopackage import FeatureTable, add_crs, drop_featur
 from inference_server.batch.journal import Journal
 from inference_server.batch.resolving import Chosen
 from inference_server.batch.scene import Scene
-from rsground_plugin.protocol import Detection, EngineInfo
+from rsground_plugin.protocol import RESULT_FIELDS, RESULT_TABLES, Detection, EngineInfo
 
-#: Table and geometry of each output; anchors are drawn by their mask, or by a box where the engine gives no masks.
-TABLES = {
-    "hbb": ("boxes", "POLYGON"),
-    "obb": ("oriented_boxes", "POLYGON"),
-    "mask": ("masks", "MULTIPOLYGON"),
-    "anchor": ("anchors", "MULTIPOLYGON"),
-}
-FIELDS = (
-    ("id", "TEXT"), ("expression", "TEXT"), ("score", "REAL"), ("label", "TEXT"), ("area_m2", "REAL"),
-    ("length_m", "REAL"), ("width_m", "REAL"), ("azimuth_deg", "REAL"), ("engine", "TEXT"), ("revision", "TEXT"),
-    ("gsd_m", "REAL"), ("source", "TEXT"), ("extent", "TEXT"), ("time", "DATETIME"),
-)  # fmt: skip
-
-
+_SQL_TYPES = {"text": "TEXT", "real": "REAL", "time": "DATETIME"}
+#: Anchors are drawn by their mask, or by a box where the engine gives no masks.
+_GEOMETRY_TYPES = {"hbb": "POLYGON", "obb": "POLYGON", "mask": "MULTIPOLYGON", "anchor": "MULTIPOLYGON"}
 Move = Callable[[BaseGeometry], BaseGeometry]
 #: Features written between two looks whether the run was stopped.
 _STEP = 256
@@ -66,9 +55,10 @@ def write_results(
     with journal.transaction() as connection:
         srs_id = add_crs(connection, crs_text)
         tables: dict[str, FeatureTable] = {}
-        for kind, (table, geometry_type) in TABLES.items():
+        fields = [(name, _SQL_TYPES[kind]) for name, kind in RESULT_FIELDS]
+        for kind, table in RESULT_TABLES.items():
             if kind in outputs or kind == "anchor":
-                tables[kind] = FeatureTable(connection, table, geometry_type, srs_id, FIELDS)
+                tables[kind] = FeatureTable(connection, table, _GEOMETRY_TYPES[kind], srs_id, fields)
             else:
                 drop_feature_table(connection, table)
         for kinds, detection, move, values in _features(answers, outputs, engine, crs_text):

@@ -30,7 +30,7 @@ from inference_server.expression import Expression, Phrase, describe, parse
 from inference_server.geometry import obb_corners, obb_of_points
 from inference_server.models.base import SurveyingEngine
 from inference_server.models.registry import Registry
-from inference_server.relations import Resolution
+from inference_server.relations import Resolution, Resolved
 from rsground_plugin.protocol import (
     BatchEvent,
     BatchFinding,
@@ -282,8 +282,8 @@ class Batch:
         return answers, findings, notes
 
     def _found(self, expression: Expression, scene: Scene, resolution: Resolution) -> _Found:
-        chosen = [(r.candidate, r.score) for r in resolution.items if r.score >= self.request.min_score]
-        anchors = [(anchor, anchor.score) for anchor in resolution.anchors] if chosen else []
+        chosen = [item for item in resolution.items if item.score >= self.request.min_score]
+        anchors = [Resolved(anchor, anchor.score) for anchor in resolution.anchors] if chosen else []
         return _Found(
             Answered(expression.text, scene, Chosen.of(chosen, scene), Chosen.of(anchors, scene)),
             max((item.score for item in resolution.items), default=None),

@@ -63,6 +63,7 @@ def whole_objects(shelf: Shelf, level: int, phrase: int, tiles: Sequence[Tile], 
     is_single = counts[labels] == 1
     singles = pieces[is_single & (pieces["rank"] >= 0)]
     joined = [_of_group(shelf, pieces[members]) for members in _members(labels, ~is_single)]
+    del pieces, labels, counts, is_single
     return _once(shelf, np.concatenate([singles, np.array(joined, COLUMNS)]), tick)
 
 
