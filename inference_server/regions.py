@@ -173,6 +173,12 @@ class RegionTree:
 
     # -- what a node is ---------------------------------------------------------------------------
 
+    def without_pixels(self) -> RegionTree:
+        """The same tree, less what was computed pixel by pixel to describe its leaves."""
+        for name in ("_bins", "_outline", "_leaf_support"):
+            self.__dict__.pop(name, None)
+        return self
+
     @cached_property
     def _bins(self) -> NDArray[np.intp]:
         """(pixel,) each pixel's leaf, and ``n_leaves`` where there is no data."""
@@ -204,10 +210,10 @@ class RegionTree:
     @cached_property
     def _leaf_extremes(self) -> NDArray[np.float64]:
         height, width = self.labels.shape
-        first_row = np.full(self.n_leaves, height, dtype=np.int64)
-        first_col = np.full(self.n_leaves, width, dtype=np.int64)
-        last_row = np.zeros(self.n_leaves, dtype=np.int64)
-        last_col = np.zeros(self.n_leaves, dtype=np.int64)
+        first_row = np.full(self.n_leaves, height, dtype=np.int32)
+        first_col = np.full(self.n_leaves, width, dtype=np.int32)
+        last_row = np.zeros(self.n_leaves, dtype=np.int32)
+        last_col = np.zeros(self.n_leaves, dtype=np.int32)
         rows, cols, leaf = self._outline
         np.minimum.at(first_row, leaf, rows)
         np.minimum.at(first_col, leaf, cols)
@@ -216,7 +222,7 @@ class RegionTree:
         return np.stack([-first_row, -first_col, last_row, last_col], axis=1).astype(np.float64)
 
     @cached_property
-    def _outline(self) -> tuple[IntArray, IntArray, IntArray]:
+    def _outline(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
         """Rows, columns and leaves of the pixels on the border of their leaf: enough for all extents."""
         padded = np.pad(self.labels, 1, constant_values=-2)
         core = padded[1:-1, 1:-1]
@@ -226,10 +232,10 @@ class RegionTree:
             | (core != padded[1:-1, :-2])
             | (core != padded[1:-1, 2:])
         ) & (core >= 0)
-        rows, cols = np.nonzero(on_border)
-        return rows, cols, core[rows, cols].astype(np.int64)
+        rows, cols = (at.astype(np.int32) for at in np.nonzero(on_border))
+        return rows, cols, core[rows, cols]
 
-    @cached_property
+    @property
     def support(self) -> NDArray[np.float64]:
         """(node, 2 * DIRECTIONS) support function: the farthest reach of the node's pixels' outlines.
 

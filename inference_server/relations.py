@@ -51,6 +51,8 @@ WEAK = 0.4
 KEEP = 0.35
 #: The second within this share of the first is told as a near tie.
 TIE = 0.95
+#: Of several that fit, "the house" means the one that strikes the eye: scores weigh by this power of the area.
+SALIENCE = 0.12
 #: For "closest to": anchors of this share of the best anchor's score count; for "the bus", which is one.
 NEAR_ANCHORS, NEAR_ONE = 0.6, 0.85
 
@@ -279,8 +281,10 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
         kept = [i for i in kept if scores[i] >= KEEP * scores[kept[0]]]
     chosen = kept
     if not as_anchor and phrase.number.kind == "one":
+        weight = scores * _salience(state)
+        kept.sort(key=lambda i: -weight[i])
         chosen = kept[:1]
-        ties = sum(scores[i] >= TIE * scores[kept[0]] for i in kept[1:])
+        ties = sum(weight[i] >= TIE * weight[kept[0]] for i in kept[1:])
         if ties:
             fits = f"more {_name(phrase)} fits" if ties == 1 else f"more of “{_name(phrase)}” fit"
             state.notes.append(f"{ties} {fits} about as well; shown is the best.")
@@ -290,6 +294,14 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
             state.notes.append(f"Asked for {phrase.number.count}, found {len(chosen)}.")
     items = (Item(state.targets.candidates[i], float(scores[i]), tuple(state.witnesses.get(i, ()))) for i in chosen)
     return _Answer(tuple(items), None, tuple(state.notes))
+
+
+def _salience(state: _State) -> FloatArray:
+    """(n,) how much each candidate strikes the eye by its size, at most 1; all alike where words tell the size."""
+    if any(a.kind == "size" for a in state.phrase.attributes):
+        return np.ones(len(state.engine))
+    area = state.targets.shapes.areas
+    return np.asarray((area / area[state.alive].max()) ** SALIENCE)
 
 
 def _name(phrase: Phrase) -> str:

@@ -72,7 +72,7 @@ def loss_of(logits: Tensor, on: Tensor, unknown: Tensor) -> Tensor:
     log_p = joint.log_softmax(1)
     entropy = -log_p.masked_fill(~allowed, -1e4).logsumexp(1)
     share = torch.bincount(topmost.flatten(), minlength=n + 1) / topmost.numel()
-    weight = (0.06 / share.clamp(min=1e-4)).sqrt().clamp(0.7, 4.0)
+    weight = (0.06 / share.clamp(min=1e-4)).sqrt().clamp(0.7, 10.0)
     total = (entropy * weight[topmost]).mean()
     is_certain = (allowed.sum(1) == 1)[:, None]
     probability = log_p.exp() * is_certain

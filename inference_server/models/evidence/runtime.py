@@ -18,8 +18,9 @@ from inference_server.models.evidence.classes import BIT, OUTPUTS
 MODEL = Path(__file__).with_name("evidence.onnx")
 #: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
 FINEST_M = 0.3
-#: The network sees blocks of at most this side and so many pixels around them: memory stays flat.
-BLOCK_PX, MARGIN_PX = 1152, 64
+#: A side up to the first is seen whole, a longer one in parts of at most the second, with so many pixels around them:
+#: memory stays flat.
+WHOLE_PX, BLOCK_PX, MARGIN_PX = 1152, 704, 64
 #: Rows and columns must divide by the network's coarsest stride.
 STRIDE = 32
 
@@ -98,7 +99,8 @@ def evidence_of(rgb: NDArray[np.uint8], gsd_m: float | None, *, model: Path = MO
 
 def _parts(length: int) -> list[tuple[int, int, int, int]]:
     """Even parts of a side: where each is seen from, begins, ends, and is seen to."""
-    side = -(-length // -(-length // BLOCK_PX) // STRIDE) * STRIDE
+    count = 1 if length <= WHOLE_PX else -(-length // BLOCK_PX)
+    side = -(-length // count // STRIDE) * STRIDE
     cuts = [*range(0, length, side), length]
     return [
         (max(0, start - MARGIN_PX), start, end, min(length, end + MARGIN_PX))

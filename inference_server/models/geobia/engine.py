@@ -100,8 +100,8 @@ class GeobiaEngine:
             progress("features", 2, 3)
             evidence = seeing.result()
         roads = road_tree(evidence, tree)
-        trees = (*trees, roads)
         table = joined([*tables, node_table(roads, leaves)])
+        trees = tuple(each.without_pixels() for each in (*trees, roads))
         progress("features", 3, 3)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
         nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees))

@@ -13,6 +13,9 @@ from inference_server.regions import DIRECTIONS, RegionTree
 
 Column = NDArray[np.float64]
 
+#: Nodes whose outlines are measured at a time: their support functions fit the processor's cache.
+BLOCK_NODES = 2048
+
 
 @dataclass(frozen=True, eq=False)
 class NodeTable:
@@ -198,7 +201,10 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     outside = _outside(tree, np.column_stack([leaves.balanced, leaves.cover]))[own] / safe[:, None]
     contrast = np.where(border > 0, np.linalg.norm(balanced - outside[:, :3], axis=1), 0.0)
 
-    length, width, angle, hull, roundness = _extents(tree.support[own], area, totals[:, 4:6] / area[:, None])
+    support, centroid = tree.support[own], totals[:, 4:6] / area[:, None]
+    blocks = [slice(at, at + BLOCK_NODES) for at in range(0, len(area), BLOCK_NODES)]
+    extents = [_extents(support[block], area[block], centroid[block]) for block in blocks]
+    length, width, angle, hull, roundness = map(np.concatenate, zip(*extents, strict=True))
     perimeter = np.maximum(crack * np.pi / 4.0, 1.0)
     return NodeTable(
         area=area,
