@@ -161,15 +161,14 @@ class _Resolver:
         return _State(phrase, targets, engine, np.ones(len(candidates)), alive)
 
     def _sizes(self, state: _State) -> None:
-        shapes = state.targets.shapes
         for attribute in state.phrase.attributes:
             words = ("not " if attribute.negated else "") + attribute.text
             message = f", but none that is {words}."
             if attribute.kind == "size":
-                grades = size_grades(shapes, attribute, reality(state.engine))
+                grades = size_grades(state.targets.shapes, attribute, reality(state.engine))
                 state.apply(grades, "attribute", words, message, floor=SIZE_FLOOR)
             elif attribute.kind == "orientation":
-                grades = orientation_grades(shapes, attribute, self._frame)
+                grades = orientation_grades(state.targets.shapes, attribute, self._frame)
                 state.apply(grades, "attribute", words, message)
         for measure in state.phrase.measures:
             self._measure(state, measure)
