@@ -222,10 +222,13 @@ def main() -> None:
     for text, category in TEXTS.items():
         truth = shapely.from_wkb(truths[category])
         on_seam, all_on_seam, off, all_off = halved(found[text], truth, cores)
+        elsewhere = [
+            straight_cuts(found[text], shapely.transform(inside, lambda xy, by=by: xy + by)) for by in (37, 111)
+        ]
         print(
-            f"{text}: {len(found[text])} found, {len(truth)} true; duplicates {duplicates(found[text])}; cut straight"
-            f" along a seam {straight_cuts(found[text], inside)}; true ones in parts: {on_seam} of {all_on_seam} on a"
-            f" seam, {off} of {all_off} others"
+            f"{text}: {len(found[text])} found, {len(truth)} true; duplicates {duplicates(found[text])}; straight"
+            f" sides on seams {straight_cuts(found[text], inside)}, on lines elsewhere {elsewhere}; true ones in parts:"
+            f" {on_seam} of {all_on_seam} on a seam, {off} of {all_off} others"
         )
     print(
         "F1 against one tile, by area, then all:",
