@@ -22,7 +22,7 @@ from inference_server.expression import parse
 EXPRESSION = parse("white houses")
 PHRASES = {phrase: number for number, phrase in enumerate(phrases_of(EXPRESSION))}
 #: Corners of an outline: shapes that are kept would show.
-CORNERS = 100
+CORNERS = 80
 
 
 def journal_of(path, side, a_tile):
@@ -57,11 +57,11 @@ def peak_bytes(scene, journal):
 
 
 def test_an_object_costs_far_less_memory_than_its_outline(tmp_path):
-    small, few = peak_bytes(*journal_of(tmp_path, 2048, 100))
-    large, many = peak_bytes(*journal_of(tmp_path, 5120, 100))
-    assert few == 4 * 100
-    assert many == 25 * 100
-    assert (large - small) / (many - few) < 700 < CORNERS * 16
+    small, few = peak_bytes(*journal_of(tmp_path, 3072, 150))
+    large, many = peak_bytes(*journal_of(tmp_path, 7168, 150))
+    assert few == 9 * 150
+    assert many == 49 * 150
+    assert (large - small) / (many - few) < 500 < CORNERS * 16
 
 
 def test_ids_given_twice_are_told_apart_over_all_scenes():
