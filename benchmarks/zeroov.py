@@ -26,8 +26,12 @@ sys.path.insert(0, str(ROOT))
 
 #: Side of the tile in pixels: 812 is the 29 x 29 cells of an 800-pixel picture.
 TILE_PX = 812
-#: Of blobs that grow over 7, 55 and 99 % of the grid: a search takes longer where more grows.
-SPREADS = (20.0, 150.0, 400.0)
+#: Sides of the grid that regions are grown on; 32 is the paper's and its code's.
+GRIDS = (32, 64)
+#: Share of the grid that grows: a search takes longer where more does.
+SHARES = (0.03, 0.07, 0.25, 0.55, 0.99)
+#: Maps of the mix; what grows in them takes 1 to 60 % of the grid, each order of magnitude as often.
+MIXED = 40
 #: A written box has about so many tokens.
 ANSWER_TOKENS = 24
 
@@ -138,31 +142,107 @@ def seconds(run: Callable[[], Any], times: int = 3) -> float:
     return median(taken)
 
 
-def depth_first(seeds: np.ndarray, response: np.ndarray, above: float) -> np.ndarray:
-    """Eq. 6 as the paper writes it."""
-    out = seeds.copy()
-    stack = list(zip(*np.nonzero(seeds), strict=True))
+def resident_mib(line: str) -> float | None:
+    """A line of Linux's account of this process, "VmRSS" or "VmHWM" (the most there was); None elsewhere."""
+    status = Path("/proc/self/status")
+    if not status.exists():
+        return None
+    return next(float(each.split()[1]) for each in status.read_text().splitlines() if each.startswith(line)) / 2**10
+
+
+def stage(run: Callable[[], Any], times: int = 3) -> tuple[float, float | None]:
+    """Seconds, and the most memory in MiB beyond what there was before: the GPU's, or the process's on Linux."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated() / 2**20
+        return seconds(run, times), torch.cuda.max_memory_allocated() / 2**20 - before
+    if resident_mib("VmRSS") is None:
+        return seconds(run, times), None
+    Path("/proc/self/clear_refs").write_text("5")  # the most there was begins anew
+    before = resident_mib("VmRSS") or 0.0
+    taken = seconds(run, times)
+    return taken, (resident_mib("VmHWM") or 0.0) - before
+
+
+def searched(seeds: list[tuple[int, int]], response: Any, above: float = 0.3) -> Any:
+    """Eq. 6 cell by cell: over a NumPy array, or over a tensor as the released code does it."""
+    rows, cols = response.shape
+    stack = list(seeds)
+    out = response * 0 > 1
+    for i, j in seeds:
+        out[i, j] = True
     while stack:
         i, j = stack.pop()
-        for u in range(max(0, i - 1), min(len(response), i + 2)):
-            for v in range(max(0, j - 1), min(len(response), j + 2)):
+        for u in range(max(0, i - 1), min(rows, i + 2)):
+            for v in range(max(0, j - 1), min(cols, j + 2)):
                 if not out[u, v] and response[u, v] > above:
                     out[u, v] = True
                     stack.append((u, v))
     return out
 
 
-def growth_times(spread: float) -> tuple[int, float, float]:
-    """Cells that grow in a blob of attention, seconds of a depth-first search, and ours; the regions are the same."""
+def evolved_in_arrays(cross: np.ndarray, response: np.ndarray) -> np.ndarray:
+    """Evolve of NumPy arrays with a search in Python."""
+    i, j = np.nonzero(cross >= np.unique(cross)[-7])
+    return searched(list(zip(i.tolist(), j.tolist(), strict=True)), response)
+
+
+def evolved_in_tensors(cross: Any, response: Any) -> Any:
+    """Evolve as the released code has it: tensors on the CPU, searched in Python."""
+    import torch
+
+    seeds = [tuple(at) for value in torch.unique(cross)[-7:] for at in (cross == value).nonzero().tolist()]
+    return searched(seeds, response)
+
+
+def planted(side: int, share: float, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """A_C and A_CS of a long thing that takes a share of the grid: A_C is strong at a few places in it."""
+    y, x = np.mgrid[:side, :side] - rng.uniform(0.35, 0.65, (2, 1, 1)) * side
+    turn, longer = rng.uniform(0, np.pi), rng.uniform(1, 2)
+    along, across = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
+    far = (along / longer) ** 2 + (across * longer) ** 2
+    response = 0.3 ** (far / np.quantile(far, share))
+    return response * rng.uniform(0, 1, response.shape) ** 4, response
+
+
+def growth_row(name: str, maps: list[tuple[np.ndarray, np.ndarray]]) -> str:
+    """A line of the table of Evolve: seeds and growth of all maps by each way; the regions are the same."""
+    import torch
+
     from inference_server.models.zeroov.evolve import grown, seeds_of
 
-    y, x = np.mgrid[:32, :32]
-    response = np.exp(-((y - 15) ** 2 + (x - 14) ** 2) / spread)
-    seeds = seeds_of(response, 7)
-    region = grown(seeds, response, 0.3)
-    np.testing.assert_array_equal(region, depth_first(seeds, response, 0.3))
-    theirs = seconds(lambda: [depth_first(seeds, response, 0.3) for _ in range(20)]) / 20
-    return int(region.sum()), theirs, seconds(lambda: [grown(seeds, response, 0.3) for _ in range(200)]) / 200
+    tensors = [tuple(map(torch.from_numpy, pair)) for pair in maps]
+    ours = [grown(seeds_of(cross, 7), response, 0.3) for cross, response in maps]
+    for found, pair, tensor in zip(ours, maps, tensors, strict=True):
+        np.testing.assert_array_equal(found, evolved_in_arrays(*pair))
+        np.testing.assert_array_equal(found, evolved_in_tensors(*tensor).numpy())
+    by_tensors = seconds(lambda: [evolved_in_tensors(*tensor) for tensor in tensors])
+    by_arrays = seconds(lambda: [evolved_in_arrays(*pair) for pair in maps])
+    again = 50
+    taken = seconds(lambda: [grown(seeds_of(c, 7), r, 0.3) for _ in range(again) for c, r in maps]) / again
+    cells = np.mean([region.sum() for region in ours])
+    to_ms = 1e3 / len(maps)
+    return (
+        f"| {name} | {cells:.0f} | {by_tensors * to_ms:.2f} | {by_arrays * to_ms:.2f} | {taken * to_ms:.4f} |"
+        f" {by_tensors / taken:.0f} x | {by_arrays / taken:.0f} x |"
+    )
+
+
+def growth_table() -> list[str]:
+    """Evolve by the share of the grid that grows, and over a mix of shares."""
+    rng = np.random.default_rng(0)
+    out = [
+        "| Evolve, a map | cells grown | over torch, ms | over NumPy, ms | ours, ms | ratio | ratio |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for side in GRIDS:
+        where = f"{side} x {side}"
+        out += [growth_row(f"{where}, {share:.0%}", [planted(side, share, rng) for _ in range(5)]) for share in SHARES]
+        mix = [planted(side, 0.01 * 60 ** rng.uniform(), rng) for _ in range(MIXED)]
+        out.append(growth_row(f"{where}, mix of {MIXED}", mix))
+    return out
 
 
 def overview_memory(way: str, is_full: bool) -> None:
@@ -227,55 +307,50 @@ def main() -> None:
 
     rng = np.random.default_rng(0)
     rgb = rng.integers(0, 255, (3, tile_px, tile_px), dtype=np.uint8)
-    growth = [growth_times(spread) for spread in SPREADS]
+    growth = growth_table()
 
     language, picture = vlm(args.full), diffusion(args.full)
     config = ZeroOVConfig(max_new_tokens=ANSWER_TOKENS)
-    stages: dict[str, float] = {"Overview: see the tile": seconds(lambda: language.see(rgb))}
+    stages = {"Overview: see the tile": stage(lambda: language.see(rgb))}
     seen = language.see(rgb)
-    stages["Overview: an expression"] = seconds(
+    stages["Overview: an expression"] = stage(
         lambda: language.overlook(seen, "the white tank left of the road", config)
     )
     latent = picture.latent_of(rgb)
-    stages["Focus: latent"] = seconds(lambda: picture.latent_of(rgb), 1)
-    for mode in ("fast", "ddim"):
-        stages[f"Focus: {mode}"] = seconds(
-            lambda mode=mode: structure_of(picture, latent, "", ZeroOVConfig(focus=mode)), 1
-        )  # type: ignore[misc]
-    published = ZeroOVConfig(focus="paper")
-    stages["Focus: paper"] = seconds(lambda: structure_of(picture, latent, "roof", published), 1)
+    stages["Focus: latent"] = stage(lambda: picture.latent_of(rgb), 1)
+    for mode, times in (("fast", 3), ("ddim", 1), ("paper", 1)):
+        by_mode = ZeroOVConfig(focus=mode)
+        stages[f"Focus: {mode}"] = stage(lambda by=by_mode: structure_of(picture, latent, "roof", by), times)  # type: ignore[misc]
     structure = structure_of(picture, latent, "", config)
     cross = language.overlook(seen, "roof", config).attention
-    stages["Focus: interaction, Evolve"] = seconds(lambda: attend(cross, structure, config))
-    stages["Refine: region tree"] = seconds(
-        lambda: RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool))), 1
-    )
-    segmenter = RegionSegmenter(build_region_tree(rgb, np.ones(rgb.shape[1:], bool)))
+    stages["Focus: interaction, Evolve"] = stage(lambda: attend(cross, structure, config))
     attention = attend(cross, structure, config)
-    stages["Refine: a box"] = seconds(
+    trees: list[Any] = []
+    stages["Refine: region tree"] = stage(lambda: trees.append(build_region_tree(rgb, np.ones(rgb.shape[1:], bool))), 1)
+    segmenter = RegionSegmenter(trees[0])
+    stages["Refine: a box"] = stage(
         lambda: ground(attention, (tile_px, tile_px), config, segmenter=segmenter, box=None, whole=True)
     )
-    second = sum(stages[k] for k in ("Overview: an expression", "Focus: interaction, Evolve", "Refine: a box"))
+    taken = {name: each[0] for name, each in stages.items()}
+    second = sum(taken[k] for k in ("Overview: an expression", "Focus: interaction, Evolve", "Refine: a box"))
     first = second + sum(
-        stages[k] for k in ("Overview: see the tile", "Focus: latent", "Focus: fast", "Refine: region tree")
+        taken[k] for k in ("Overview: see the tile", "Focus: latent", "Focus: fast", "Refine: region tree")
     )
-    print("| stage | s |\n|---|---|")
-    for name, value in stages.items():
-        print(f"| {name} | {value:.4f} |")
+    print("| stage | s | memory at its peak, MiB more |\n|---|---|---|")
+    for name, (value, more) in stages.items():
+        print(f"| {name} | {value:.4f} | {'-' if more is None else f'{more:.0f}'} |")
     print("\nFirst expression on a tile: all stages, with the fast Focus, added up; the second: those it repeats.\n")
     held, kept = memory["eager"], memory["captured"]
-    slow, fast = stages["Focus: paper"], stages["Focus: fast"]
+    slow, fast = taken["Focus: paper"], taken["Focus: fast"]
     for line in (
         "| what | straightforward | ours | ratio | bar |\n|---|---|---|---|---|",
         f"| Overview, peak memory beyond the model, MiB | {held:.0f} | {kept:.0f} | {kept / held:.2f} | 0.5 |",
-        *(
-            f"| Evolve on 32 x 32, {cells} cells grown, ms | {a * 1e3:.3f} | {b * 1e3:.3f} | {a / b:.0f} x | 50 x |"
-            for cells, a, b in growth
-        ),
         f"| Focus, paper against fast, s | {slow:.1f} | {fast:.2f} | {slow / fast:.0f} x | 20 x |",
         f"| First expression on a tile, the second, s | {first:.2f} | {second:.2f} | {first / second:.1f} x | 4 x |",
     ):
         print(line)
+    print("\nEvolve, bar 50 x: seeds and growth; the released code searches torch's tensors.\n")
+    print("\n".join(growth))
     print(f"\nPeak memory of this process: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f} GiB")
 
 

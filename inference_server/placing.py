@@ -20,7 +20,7 @@ _AZIMUTHS = {
 SIZE_SHIFT = {"large": 0.3, "huge": 0.9, "small": -0.3, "tiny": -0.9, "medium": 0.0}
 SIZE_SPREAD = 0.45
 #: Weight (score over best score) at which a candidate begins to count in an order, and fully counts.
-DOUBTED, TRUSTED = 0.4, 0.85
+DOUBTED, TRUSTED = 0.5, 0.95
 
 
 def _normal(deviation: FloatArray) -> FloatArray:

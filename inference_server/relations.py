@@ -46,9 +46,9 @@ Find = Callable[[Phrase], Found]
 #: Sizes are graded more softly than the rest: "large" says little when all are alike.
 SIZE_FLOOR = 0.2
 #: Candidates of less than this share of the best score take no part where there is more to ask of them.
-WEAK = 0.4
+WEAK = 0.6
 #: "all" and bare nouns keep what has this share of the best final score.
-KEEP = 0.35
+KEEP = 0.6
 #: The second within this share of the first is told as a near tie.
 TIE = 0.95
 #: Of several that fit, "the house" means the one that strikes the eye: scores weigh by this power of the area.

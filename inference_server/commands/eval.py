@@ -78,7 +78,7 @@ def _eval(options: argparse.Namespace) -> int:
 
 def _table(options: argparse.Namespace) -> int:
     """Runs every row of an ablation table; each goes on where it stopped."""
-    from inference_server.evaluation import report, runner, tables
+    from inference_server.evaluation import runner, tables
     from inference_server.evaluation.judging import Answer
     from inference_server.evaluation.readers.named import open_data
     from inference_server.evaluation.readers.ovss import Ovss
@@ -92,7 +92,7 @@ def _table(options: argparse.Namespace) -> int:
         base = ZeroOVConfig(refine="none", focus=options.focus)
     except ValueError as error:
         raise InvalidRequest(f"--focus: {error}", field="focus") from error
-    ours, asked = [], []
+    asked = []
     fingerprint = runner.fingerprint(options.data, options.split)
     for number, row in enumerate(rows):
         folder = options.output / f"row-{number + 1}"
@@ -105,9 +105,8 @@ def _table(options: argparse.Namespace) -> int:
         print(f"{number + 1} of {len(rows)}: {row.name}", file=sys.stderr)
         part = argparse.Namespace(**{**vars(options), "output": folder})
         answers = _run(part, data.samples(), tables.asker_of(row, base), Answer, header, "expressions")
-        ours.append(report.measures(answers, "zeroov"))
         asked.append(answers)
-    text = tables.markdown(options.table, options.data, ours, asked)
+    text = tables.markdown(options.table, options.data, asked)
     (options.output / "table.md").write_text(text, encoding="utf-8")
     print(text)
     return 0

@@ -33,6 +33,8 @@ class Answer:
             answered, and unless the truth of all three is known.
         f1: of the boxes at IoU 0.5.
         is_right: see :func:`judge`.
+        remarks: why nothing was found.
+        notes: what the engine tells of how it came to its answer, as that it fell back on something else.
         error: why there is no answer: it scores 0 and is listed.
     """
 
@@ -54,6 +56,7 @@ class Answer:
     understood: str = ""
     remarks: str = ""
     error: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def is_negative(self) -> bool:
@@ -98,7 +101,7 @@ def judged(sample: Sample, tile: RasterTile, truth: BoolMask | None, result: Gro
         mask=mask, rotated=_rotated(sample, best, tile), consistency=own,
         f1=f1_at(iou_hbb(boxes, truths), RIGHT_IOU), is_right=judge(boxes, truths)[0], seconds=round(seconds, 3),
         understood=result.understood,
-        remarks="; ".join([*([f"{empty.part}: {empty.message}"] if empty else []), *result.notes]),
+        remarks=f"{empty.part}: {empty.message}" if empty else "", notes=result.notes,
     )  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -25,6 +25,8 @@ from inference_server.evaluation.papers import beside
 from inference_server.geometry import iou_hbb
 
 _SIZES_PX = ((32, "small (< 32 px)"), (96, "medium (< 96 px)"), (math.inf, "large"))
+#: So many notes are listed, the most frequent.
+_MOST_NOTES = 20
 _MEASURES = """\
 mIoU is the mean over samples of the IoU, oIoU the summed intersections over the summed unions, Pr@X the share of
 samples that reach IoU X. "box", "mask" and "rotated box" are over the expressions that name one thing (all those of
@@ -47,9 +49,19 @@ def markdown(header: Mapping[str, Any], answers: Sequence[Answer], convention: s
         _breakdown("kind", answers, lambda a: a.kind or "-"),
         _breakdown("class", [a for a in answers if not a.is_negative], lambda a: a.category or "-"),
         _breakdown("size", [a for a in answers if a.truths], _size),
+        _notes(answers),
         listed_faults([(a.id, a.error) for a in faults]),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _notes(answers: Sequence[Answer]) -> str:
+    """How often the engine said what of its answers, as that it fell back on something else."""
+    counts = Counter(note for answer in answers for note in set(answer.notes))
+    if not counts:
+        return ""
+    rows = [f"| {note} | {n} | {n / len(answers):.1%} |" for note, n in counts.most_common(_MOST_NOTES)]
+    return "\n".join(["## What the engine said of its answers\n", "| note | answers | share |", "|---|---|---|", *rows])
 
 
 def listed_faults(faults: Sequence[tuple[str, str]]) -> str:

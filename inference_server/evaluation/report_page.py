@@ -60,7 +60,7 @@ def card(answer: Answer, tile: RasterTile | None) -> str:
     image = _element(_drawn(answer, tile)) if tile is not None else ""
     verdict = "right" if answer.is_right else "wrong"
     lines = [answer.image, f"{answer.kind} · {verdict}, IoU {rank(answer):.2f} · {len(answer.boxes)} found",
-             answer.understood, answer.remarks, answer.error]  # fmt: skip
+             answer.understood, answer.remarks, *answer.notes, answer.error]  # fmt: skip
     return _card(verdict, image, answer.expression, lines)
 
 

@@ -147,3 +147,11 @@ def chosen(name: str, catalogue: Iterable[Weights] = CATALOGUE) -> tuple[Weights
 def pinned(repo: str, catalogue: Iterable[Weights] = CATALOGUE) -> str | None:
     """The revision that the catalogue pins for an id, None where it knows none."""
     return next((w.revision or None for w in catalogue if w.repo == repo), None)
+
+
+def alternatives(repo: str, catalogue: Iterable[Weights] = CATALOGUE) -> tuple[str, ...]:
+    """The ids of other weights that do the same, the largest first."""
+    listed = tuple(catalogue)
+    roles = {w.role for w in listed if w.repo == repo}
+    same = (w for w in listed if w.role in roles and w.repo != repo)
+    return tuple(w.repo for w in sorted(same, key=lambda w: -w.n_bytes))

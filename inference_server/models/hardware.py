@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +13,12 @@ from inference_server.errors import EngineUnavailable, PackageMissing
 
 DEVICE, DTYPE, OFFLOAD, FOUR_BIT = "RSGROUND_DEVICE", "RSGROUND_DTYPE", "RSGROUND_OFFLOAD", "RSGROUND_4BIT"
 DTYPES = {"bf16": "bfloat16", "fp16": "float16", "fp32": "float32"}
-#: The extra of ours that brings the packages.
-EXTRA = "models"
+#: What pip is told to install for a package, by the name it is imported by; as the extras of pyproject.toml have it.
+REQUIREMENTS = {
+    "torch": "torch>=2.5", "transformers": "transformers>=5", "diffusers": "diffusers>=0.36",
+    "accelerate": "accelerate>=1", "safetensors": "safetensors>=0.4", "PIL": "pillow>=10",
+    "segment_anything": "segment-anything",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,20 +86,22 @@ class Hardware:
         return model.eval()
 
 
-def require(*packages: str, what: str, extra: str = EXTRA) -> None:
-    """Raises PackageMissing where one of the packages cannot be imported, naming those and the remedy.
+def require(*packages: str, what: str) -> None:
+    """Raises PackageMissing where one of the packages cannot be imported, naming those and the command that helps.
 
     Args:
         packages: as imported.
         what: needs them; begins the sentence.
-        extra: of ours, that installs them; "" where none does.
     """
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
-        command = f'"rsground[{extra}]"' if extra else " ".join(missing)
+        # An environment that uv made has no pip.
+        has_pip = importlib.util.find_spec("pip") is not None
+        pip = f'"{sys.executable}" -m pip install' if has_pip else f'uv pip install --python "{sys.executable}"'
+        wanted = " ".join(f'"{REQUIREMENTS.get(name, name)}"' for name in missing)
         raise PackageMissing(
             f"{what} needs packages that are not installed here: {', '.join(missing)}. Install them into the server's"
-            f" environment: pip install {command}.",
+            f" environment in a terminal, then start RSGround anew: {pip} {wanted}",
             field="request.engine",
         )
 

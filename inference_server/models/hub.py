@@ -253,8 +253,9 @@ def _disk_full(folder: Path, n_bytes: int) -> DiskFull:
     free = shutil.disk_usage(folder).free
     wanted = f"{size_text(n_bytes)} are needed, " if n_bytes else ""
     return DiskFull(
-        f"There is no room for it in {folder}: {wanted}{size_text(free)} are free. Make room, or set RSGROUND_MODELS to"
-        " a folder on another disk."
+        f"There is no room for it in {folder}: {wanted}{size_text(free)} are free. Make room, or keep weights"
+        " in a folder on another disk: set RSGROUND_MODELS to it (in QGIS: RSGround's options, Weights of large models,"
+        " Kept in)."
     )
 
 

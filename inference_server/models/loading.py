@@ -29,7 +29,8 @@ def loading(source: str) -> Iterator[None]:
         if is_out_of_memory(error):
             raise OutOfMemory(
                 f"There is too little memory to load {source}: {error}. Close other programs, choose smaller weights"
-                " (`rsground models list`), or set RSGROUND_OFFLOAD=1 or RSGROUND_4BIT=1.",
+                " (`rsground models list`) and name them in RSGROUND_VLM or RSGROUND_SEGMENTER, or set"
+                " RSGROUND_OFFLOAD=1 or RSGROUND_4BIT=1.",
                 field="request.engine",
             ) from error
         # safetensors, pickle and tokenizers raise types of their own for a damaged file.

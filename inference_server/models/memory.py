@@ -104,7 +104,8 @@ class Ladder:
         self._below.clear()
         raise OutOfMemory(
             f"There is too little memory for this even on {every[-1].hardware.sentence}: {last}. Choose a smaller"
-            " area, close other programs, or choose smaller weights (`rsground models list`).",
+            " area, close other programs, or choose smaller weights (`rsground models list`)"
+            " and name them in RSGROUND_VLM or RSGROUND_SEGMENTER.",
             field="tile",
         )
 

@@ -3,6 +3,7 @@
 WrittenMap      one GeoTIFF
 write_maps      MapImages -> GeoTIFFs beside the result's file, in any thread
 add_to_project  GeoTIFFs -> styled raster layers in the result's group, on the main thread
+hide            those of earlier results, on the main thread
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ from .result_layers import EXPRESSION_PROPERTY, KIND_PROPERTY, ResultGroup, grou
 
 #: From nowhere, which shows the imagery as it is, to where the engine looked most: value, colour, opacity.
 RAMP = ((0, "#20004c", 0), (64, "#57106e", 40), (128, "#bc3754", 110), (192, "#f98e09", 150), (255, "#fcffa4", 180))
+
+_KIND = "map:"
 
 
 @dataclass(frozen=True)
@@ -95,10 +98,10 @@ def write_maps(result: GroundingResult, tile: RasterTileData, geopackage: Path) 
 def add_to_project(
     maps: Sequence[WrittenMap], expression: str, project: QgsProject, beside: Optional[ResultGroup] = None
 ) -> List[QgsRasterLayer]:
-    """Puts maps below the layers of a result, the last of each phrase visible. Main thread.
+    """Puts maps below the layers of a result, the last one of what was looked for visible. Main thread.
 
     Args:
-        maps: from :func:`write_maps`.
+        maps: from :func:`write_maps`; what was looked for first, then what relations are checked against.
         expression: names the group where there is none yet.
         project: gets the layers.
         beside: the result's group; a new one is made when None, as nothing was found.
@@ -111,13 +114,20 @@ def add_to_project(
     if group is None:
         group = project.layerTreeRoot().insertGroup(0, group_title(expression))
         group.setCustomProperty(EXPRESSION_PROPERTY, expression)
-    last = {each.phrase: each for each in maps}
+    shown = [each for each in maps if each.phrase == maps[0].phrase][-1]
     for each, layer in zip(maps, layers):
         project.addMapLayer(layer, False)
         node = group.addLayer(layer)
         node.setExpanded(False)
-        node.setItemVisibilityChecked(last[each.phrase] is each)
+        node.setItemVisibilityChecked(each is shown)
     return layers
+
+
+def hide(project: QgsProject) -> None:
+    """Switches the maps of all results off: two over each other tell nothing. Main thread."""
+    for node in project.layerTreeRoot().findLayers():
+        if node.layer() is not None and str(node.layer().customProperty(KIND_PROPERTY, "")).startswith(_KIND):
+            node.setItemVisibilityChecked(False)
 
 
 def _group(project: QgsProject, beside: Optional[ResultGroup]) -> Optional[QgsLayerTreeGroup]:
@@ -149,7 +159,7 @@ def _opened(each: WrittenMap, expression: str) -> QgsRasterLayer:
     layer.setRenderer(renderer)
     # A cell is many pixels of the imagery wide: smooth, as the engine means it.
     layer.resampleFilter().setZoomedInResampler(QgsBilinearRasterResampler())
-    layer.setCustomProperty(KIND_PROPERTY, f"map:{each.name}")
+    layer.setCustomProperty(KIND_PROPERTY, _KIND + each.name)
     layer.setCustomProperty(EXPRESSION_PROPERTY, expression)
     return layer
 
@@ -204,4 +214,4 @@ def _write(path: Path, image: MapImage, result: GroundingResult, tile: RasterTil
     dataset = None  # closes the file
 
 
-__all__ = ["RAMP", "WrittenMap", "add_to_project", "map_title", "write_maps"]
+__all__ = ["RAMP", "WrittenMap", "add_to_project", "hide", "map_title", "write_maps"]

@@ -59,8 +59,9 @@ class DrawnResults(QObject):
         return folder / result_layers.geopackage_name(expression, asked_at)
 
     def draw(self, outcome: Outcome, min_score: float) -> None:
-        """Adds the result's layers to the project. Raises ResultsError."""
+        """Adds the result's layers to the project, and hides the maps of earlier ones. Raises ResultsError."""
         self.look_at(outcome)
+        explanation_layers.hide(QgsProject.instance())
         if outcome.written is not None:
             self.draw_written(outcome.written, min_score)
         if outcome.maps:

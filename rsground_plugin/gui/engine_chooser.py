@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Optional, Sequence
 
 from qgis.PyQt.QtCore import Qt, pyqtSignal
+from qgis.PyQt.QtGui import QResizeEvent
 from qgis.PyQt.QtWidgets import QComboBox, QLabel, QVBoxLayout, QWidget
 
 from ..protocol import EngineInfo
@@ -104,7 +105,16 @@ class EngineChooser(QWidget):
             self._about.setText(self.tr("No download, no GPU, no account."))
         else:
             self._about.setText(self._plain(info))
+        self._fit()
         self.shown.emit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """Room for all lines: a QFormLayout gives wrapped words the height that they had at another width."""
+        self._about.setMinimumHeight(self._about.heightForWidth(self.width()))
 
     def _plain(self, info: EngineInfo) -> str:
         names = {"hbb": self.tr("boxes"), "obb": self.tr("oriented boxes"), "mask": self.tr("masks")}

@@ -238,6 +238,26 @@
             <translation>Kandidaten werden gesucht</translation>
         </message>
         <message>
+            <source>Loading the models</source>
+            <translation>Modelle werden geladen</translation>
+        </message>
+        <message>
+            <source>Asking where the words point</source>
+            <translation>Wohin die Worte weisen, wird gefragt</translation>
+        </message>
+        <message>
+            <source>Reading shapes and structure</source>
+            <translation>Formen und Strukturen werden gelesen</translation>
+        </message>
+        <message>
+            <source>Tracing outlines</source>
+            <translation>Umrisse werden gezogen</translation>
+        </message>
+        <message>
+            <source>Preparing the outlines</source>
+            <translation>Umrisse werden vorbereitet</translation>
+        </message>
+        <message>
             <source>Checking relations</source>
             <translation>Lagebeziehungen werden geprüft</translation>
         </message>

@@ -238,6 +238,26 @@
             <translation>Recherche de candidats</translation>
         </message>
         <message>
+            <source>Loading the models</source>
+            <translation>Chargement des modèles</translation>
+        </message>
+        <message>
+            <source>Asking where the words point</source>
+            <translation>Recherche de ce que désignent les mots</translation>
+        </message>
+        <message>
+            <source>Reading shapes and structure</source>
+            <translation>Lecture des formes et des structures</translation>
+        </message>
+        <message>
+            <source>Tracing outlines</source>
+            <translation>Tracé des contours</translation>
+        </message>
+        <message>
+            <source>Preparing the outlines</source>
+            <translation>Préparation des contours</translation>
+        </message>
+        <message>
             <source>Checking relations</source>
             <translation>Vérification des relations</translation>
         </message>

@@ -19,7 +19,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QPoint, Qt
 from qgis.PyQt.QtTest import QTest
-from scripted_server import ScriptedServer, ScriptedSource, detection, found, refused, slow
+from qgis.PyQt.QtWidgets import QLabel
+from scripted_server import ENGINE, ScriptedServer, ScriptedSource, detection, found, refused, slow
 
 from rsground_plugin.core.errors import RSGroundError, ServerGone, ServerRefused
 from rsground_plugin.core.result_style import MIN_SCORE_VARIABLE
@@ -88,6 +89,19 @@ def test_enter_draws_three_linked_layers_and_the_anchors(window: PanelWindow, se
 def test_the_engine_line_tells_what_the_engine_cannot(window: PanelWindow) -> None:
     assert spin_until(lambda: window.dock.form.engine.is_known)
     assert "Finds what its script says." in window.dock.form.engine.about()
+
+
+def test_all_lines_about_an_engine_are_seen(window: PanelWindow) -> None:
+    assert spin_until(lambda: window.dock.form.engine.is_known)
+    window.window.resizeDocks([window.dock], [400], Qt.Orientation.Horizontal)
+    engine = window.dock.form.engine
+    engines = [replace(ENGINE, name=str(n), limits="It sees few things. " * n) for n in range(1, 20)]
+    engine.set_engines(engines)
+    label = engine.findChild(QLabel)
+    for each in engines:
+        engine.choose(each.name)
+        spin_until(lambda: False, 0.05)
+        assert label.height() >= label.heightForWidth(label.width()), label.text()
 
 
 def test_escape_cancels_and_leaves_nothing(window: PanelWindow, server: ScriptedServer) -> None:
@@ -182,6 +196,24 @@ def test_an_error_of_the_server_reaches_the_message(window: PanelWindow, server:
     assert isinstance(ask_and_get(window, "!!!"), ServerRefused)
     assert "nothing to look for" in window.dock.message.text()
     assert "invalid_expression" in window.dock.message.details()
+
+
+@pytest.mark.parametrize(
+    ("code", "sentence"),
+    [
+        ("engine_unavailable", 'It needs torch. Install it: "/opt/a b/python" -m pip install "torch>=2.5"'),
+        ("engine_unavailable", "The weights of a/b are not on this machine. Get them with `rsground models pull a/b`."),
+        ("engine_unavailable", "The weights in /a/b cannot be loaded: bad header <tag> & more. Pull them again."),
+        ("out_of_memory", "There is too little memory for this even on the CPU. Choose a smaller area."),
+        ("disk_full", "There is no room for it in /a: 3 MB are free. Make room."),
+    ],
+)
+def test_what_an_engine_lacks_is_told_in_the_servers_words(
+    window: PanelWindow, server: ScriptedServer, code: str, sentence: str
+) -> None:
+    server.script = refused(code, sentence)
+    assert isinstance(ask_and_get(window), ServerRefused)
+    assert sentence in window.dock.message.text()
 
 
 def test_a_server_that_dies_in_mid_query_is_told_and_the_next_query_works(

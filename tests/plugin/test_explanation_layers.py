@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from osgeo import gdal
 from panel_window import ORIGIN, PanelWindow, application, spin_until, use_settings_in, write_raster
-from qgis.core import QgsProject, QgsRasterLayer, QgsRectangle
+from qgis.core import QgsLayerTreeLayer, QgsProject, QgsRasterLayer, QgsRectangle
 from scripted_server import ENGINE, ScriptedServer, ScriptedSource, detection, found
 from test_panel_with_server import EXPRESSIONS, INTERPRETER, write_town
 from test_server_process import launch
@@ -88,6 +88,40 @@ def test_maps_lie_below_the_result_in_its_group_over_the_whole_tile(window: Pane
         assert ours == pytest.approx(theirs, abs=1e-6)
     assert layers["map:A_C"].crs() == outcome.tile.crs
     assert {path.parent for path in (m.path for m in outcome.maps)} == {outcome.written.path.parent}
+
+
+def test_of_two_phrases_only_what_was_looked_for_is_shown(window: PanelWindow, server: ScriptedServer) -> None:
+    beside = tuple(replace(each, phrase="road") for each in MAPS)
+    server.script = found(detection("a", X + 50, Y - 50), maps=(*MAPS, *beside))
+    window.dock.form.why.setChecked(True)
+    window.ask("the white thing beside the road")
+    window.answer()
+    assert shown_maps() == ["3 What grew from it (A_E): white thing"]
+
+
+def test_the_next_query_hides_the_maps_of_the_one_before(window: PanelWindow, server: ScriptedServer) -> None:
+    window.dock.form.why.setChecked(True)
+    for expression in ("the white thing", "the grey thing"):
+        window.ask(expression)
+        window.answer()
+        assert len(shown_maps()) == 1
+    root = QgsProject.instance().layerTreeRoot()
+    newest = root.findGroup("the grey thing")
+    assert [node.layer().name() for node in newest.findLayers() if is_map(node) and node.isVisible()] == shown_maps()
+    assert sum(map(is_map, root.findLayers())) == 2 * len(MAPS)
+    server.script = found(detection("a", X + 50, Y - 50))
+    window.ask("the white thing")
+    window.answer()
+    assert shown_maps() == []
+
+
+def is_map(node: QgsLayerTreeLayer) -> bool:
+    return str(node.layer().customProperty("rsground/kind")).startswith("map:")
+
+
+def shown_maps() -> list[str]:
+    nodes = QgsProject.instance().layerTreeRoot().findLayers()
+    return [node.layer().name() for node in nodes if is_map(node) and node.isVisible()]
 
 
 def test_where_nobody_looked_the_imagery_shows_and_where_most_it_is_covered(window: PanelWindow) -> None:

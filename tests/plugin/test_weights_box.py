@@ -102,14 +102,29 @@ def test_weights_come_and_engines_are_told(box: WeightsBox, tmp_path: Path, monk
     assert box.combo.currentText().startswith("✓")
 
 
-def test_a_fault_is_told_in_the_programs_words(box: WeightsBox, hub: LoopbackHub, monkeypatch) -> None:
+FAULTS = {
+    "gated": ({"status": 403}, "The hub does not give", "accept its licence"),
+    "no token": ({"status": 401}, "The hub gives", "make a token"),
+    "no room": (
+        {"extra_files": ({"rfilename": "large.safetensors", "size": 10**16, "blobId": "0" * 40},)},
+        "There is no room for it",
+        "RSGROUND_MODELS",
+    ),
+    "corrupt": ({"corrupt": {"model.safetensors"}}, "model.safetensors is not what was published", "pull it again"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_is_told_in_the_programs_words(fault: str, box: WeightsBox, hub: LoopbackHub, monkeypatch) -> None:
+    how, begins, says = FAULTS[fault]
+    for name, value in how.items():
+        monkeypatch.setattr(hub, name, value)
     answer(monkeypatch, QMessageBox.StandardButton.Yes)
-    hub.status = 403
     box.get_button.click()
     assert spin_until(lambda: box.failures, 30)
     assert isinstance(box.failures[0], WeightsFault)
-    assert str(box.failures[0]).startswith("The hub does not give")
-    assert "accept its licence" in str(box.failures[0])
+    assert str(box.failures[0]).startswith(begins)
+    assert says in str(box.failures[0])
     assert not box.is_busy
 
 

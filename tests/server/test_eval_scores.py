@@ -17,6 +17,9 @@ from inference_server.evaluation.readers.ovss import CLASSES
 from inference_server.evaluation.report import markdown, measures
 from inference_server.evaluation.report_page import picked, rank
 from inference_server.evaluation.runner import fingerprint
+from inference_server.evaluation.tables import TABLES
+from inference_server.evaluation.tables import markdown as ablation
+from inference_server.models.zeroov.grounding import FALLBACKS
 from inference_server.raster import RasterTile
 from rsground_plugin.protocol import Detection, GroundingResult
 
@@ -101,6 +104,28 @@ def test_average_precision_is_over_all_targets():
         answer("2", targets=0, boxes=((0, 0, 1, 1),), scores=(0.95,)),
     ]
     assert "AP@0.5 of the boxes, all targets together: 0.500" in markdown(HEADER, answers, "default")
+
+
+def test_what_the_engine_said_of_its_answers_is_counted():
+    boxed = FALLBACKS["vlm box"]
+    answers = [answer("1", notes=(boxed, boxed)), answer("2", notes=(boxed, "It is dark.")), answer("3"), answer("4")]
+    report = markdown(HEADER, answers, "default")
+    assert f"| {boxed} | 2 | 50.0% |\n| It is dark. | 1 | 25.0% |" in report
+    assert "said of its answers" not in markdown(HEADER, [answer("3")], "default")
+
+
+def test_an_ablation_table_says_how_often_it_fell_back():
+    boxed, seeded = ((note,) for note in FALLBACKS.values())
+    notes = (boxed, boxed, seeded, ())
+    exact = {"truths": ((2, 2, 6, 6),), "boxes": ((2, 2, 6, 6),), "scores": (0.9,), "mask": (16, 16)}
+    asked = [answer(str(n), **exact, notes=each) for n, each in enumerate(notes)]
+    rows = len(TABLES["zeroov.2"])
+    text = ablation("zeroov.2", "rrsis-d", [asked] * rows)
+    head, first = (line.split(" | ") for line in text.splitlines() if line.startswith(("| row", "| cross-attention")))
+    assert head[-3:] == ["by vlm box", "by seeds", "n |"]
+    assert first[-3:] == ["50.00", "25.00", "4 |"]
+    # Grown was a quarter; the paper's code would have had nothing for the rest.
+    assert first[2:10:2] == ["100.00 / 25.00"] * 4
 
 
 def test_a_fingerprint_goes_by_the_content_of_small_files_and_by_the_time_of_large_ones(tmp_path):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from inference_server.errors import EngineUnavailable, OutOfMemory, PackageMissing, WeightsDamaged, WeightsMissing
-from inference_server.models import hardware as hardware_module
-from inference_server.models.hardware import Hardware, hardware, require
+from inference_server.models.hardware import REQUIREMENTS, Hardware, hardware, require
 from inference_server.models.loading import loading
 from inference_server.models.memory import Ladder, Rung, is_out_of_memory, rungs
+from inference_server.models.zeroov.weights import PACKAGES
 
 GPU = Hardware("cuda", "fp32", half="bf16")
 CPU = Hardware("cpu", "fp32")
@@ -168,11 +171,19 @@ def test_what_the_libraries_are_told():
 
 def test_missing_packages_are_named_with_the_remedy(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    with pytest.raises(PackageMissing, match=r'bitsandbytes, accelerate.*pip install "rsground\[models\]"'):
+    with pytest.raises(PackageMissing, match=r"not installed here: bitsandbytes, accelerate\.") as caught:
         require("bitsandbytes", "accelerate", what="RSGROUND_4BIT=1")
-    with pytest.raises(PackageMissing, match="pip install torchvision"):
-        require("torchvision", what="An original checkpoint", extra="")
-    assert hardware_module.EXTRA == "models"
+    assert str(caught.value).endswith(f'uv pip install --python "{sys.executable}" "bitsandbytes" "accelerate>=1"')
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name if name == "pip" else None)
+    with pytest.raises(PackageMissing) as caught:
+        require("segment_anything", what="An original checkpoint")
+    assert str(caught.value).endswith(f'"{sys.executable}" -m pip install "segment-anything"')
+
+
+def test_what_is_to_be_installed_is_what_the_extra_says():
+    text = (Path(__file__).parents[2] / "pyproject.toml").read_text(encoding="utf-8")
+    extra = re.search(r"^models = \[(.*?)\]", text, re.MULTILINE).group(1)
+    assert re.findall(r'"([^"]+)"', extra) == [REQUIREMENTS[name] for name in PACKAGES]
 
 
 # -- loading -------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 
 torch = pytest.importorskip("torch", reason="torch is not installed")
 pytest.importorskip("transformers", reason="transformers is not installed")
@@ -271,6 +272,53 @@ def test_inversion_and_back_returns_the_latent(calm: Any, rgb: np.ndarray) -> No
     assert float((current - latent).norm() / latent.norm()) < 0.03
 
 
+class Gaussian:
+    """The perfect prediction for images that are normally distributed, whose way to noise and back is known."""
+
+    def __init__(self, mean: Any, spread: float) -> None:
+        from diffusers import DDIMScheduler
+
+        from inference_server.models.zeroov.diffusion import SCHEDULE
+
+        self._alphas = DDIMScheduler(**SCHEDULE).alphas_cumprod.double()
+        self._mean, self._spread = mean, spread
+
+    def _variance(self, alpha: Any) -> Any:
+        return alpha * self._spread**2 + 1 - alpha
+
+    def noise(self, latent: Any, timestep: int, context: Any) -> Any:
+        a = self._alphas[timestep]
+        return (1 - a) ** 0.5 * (latent - a**0.5 * self._mean) / self._variance(a)
+
+    def at(self, latent: Any, timestep: int) -> Any:
+        """Where the probability flow takes what is ``latent`` at timestep 0 (Song et al. 2021)."""
+        start, a = self._alphas[0], self._alphas[timestep]
+        away = (self._variance(a) / self._variance(start)) ** 0.5
+        return a**0.5 * self._mean + away * (latent - start**0.5 * self._mean)
+
+
+def test_inversion_follows_the_exact_flow_to_the_order_of_ddim() -> None:
+    """Twice the steps, half the error: of the noise that an image becomes, and of the image that comes back."""
+    generator = torch.Generator().manual_seed(0)
+    mean, away = (torch.randn((1, 4, 8, 8), generator=generator, dtype=torch.float64) for _ in range(2))
+    model, image = Gaussian(mean, 0.5), mean + 0.5 * away
+    errors = []
+    for steps in (20, 100, 200):
+        ddim = Ddim(steps)
+        current = noise = inverted(model, image, None, ddim)[-1]
+        for timestep in ddim.timesteps:
+            current = ddim.back(current, model.noise(current, timestep, None), timestep)
+        exact = model.at(image, ddim.timesteps[0])
+        errors.append(
+            [float((found - true).norm() / true.norm()) for found, true in ((noise, exact), (current, image))]
+        )
+    assert errors[0][1] < 0.08
+    assert errors[2][1] < 0.01
+    assert errors[2][0] < 0.02
+    for many, twice in zip(*errors[1:], strict=True):
+        assert twice / many == pytest.approx(0.5, abs=0.05)
+
+
 def test_null_text_losses_fall(loaded: dict[str, Parts], rgb: np.ndarray) -> None:
     model = loaded["qwen25"].diffusion()
     latent, context, ddim = model.latent_of(rgb), model.embedded("roof"), Ddim(10)
@@ -440,14 +488,20 @@ def test_cancelling_ends_the_query(loaded: dict[str, Parts], rgb: np.ndarray) ->
 def test_from_the_command_line(
     checkpoints: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv(VLM, str(checkpoints["qwen25"]))
+    monkeypatch.setenv(VLM, str(checkpoints["brief"]))
     monkeypatch.setenv(DIFFUSION, str(checkpoints["diffusion"]))
-    scene = generate(4, size_px=(128, 128), gsd_m=0.3, expressions=0)
-    write_geotiff(scene, tmp_path / "scene.tif")
-    out = tmp_path / "out.gpkg"
-    code = command_line.main(["ground", str(tmp_path / "scene.tif"), "the roof", "--engine", "zeroov", "-o", str(out)])
-    assert code == 0, capsys.readouterr().err
+    scene, out, maps = tmp_path / "scene.tif", tmp_path / "out.gpkg", tmp_path / "maps"
+    write_geotiff(generate(4, size_px=(128, 128), gsd_m=0.3, expressions=0), scene)
+    command = ["ground", str(scene), "the roof", "--engine", "zeroov", "-o", str(out), "--explain", str(maps)]
+    assert command_line.main(command) == 0, capsys.readouterr().err
     assert out.exists()
+    files = sorted(maps.glob("*.tif"))
+    assert len(files) == 3
+    with rasterio.open(scene) as picture:
+        for file in files:
+            with rasterio.open(file) as shown:
+                assert shown.crs == picture.crs
+                assert tuple(shown.bounds) == pytest.approx(tuple(picture.bounds))
 
 
 @pytest.mark.parametrize("table", ["zeroov.2", "zeroov.3", "zeroov.7", "zeroov.8"])
@@ -491,7 +545,7 @@ def test_what_is_missing_is_named(
         ZeroOVEngine(Parts(good, "nobody/nothing"))
     ZeroOVEngine(Parts(good, "nobody/nothing"), ZeroOVConfig(structure="none"))
     monkeypatch.setattr(weights, "PACKAGES", ("torch", "no_such_package"))
-    with pytest.raises(EngineUnavailable, match=r"not installed here: no_such_package.*rsground\[models\]"):
+    with pytest.raises(EngineUnavailable, match=r"not installed here: no_such_package.*install \"no_such_package\""):
         ZeroOVEngine(Parts(good, good))
 
 

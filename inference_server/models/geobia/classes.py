@@ -36,6 +36,18 @@ SEEN_AS: dict[str, tuple[str, ...]] = {
 #: on many real labels.
 SEEN_WORTH = 0.5
 SEEN_WORTH_OF = {"building": 0.35, "car": 0.35, "tree": 0.35}
+#: Classes that the network knows well: what it does not see at all is none of them, whatever the rules say.
+TRUSTED = frozenset(
+    {"pool", "airplane", "bus", "truck", "tank", "ship", "container", "parking lot", "runway", "bridge", "tennis court",
+     "basketball court", "soccer field", "track", "water"}
+)  # fmt: skip
+SEEN_AT_LEAST = 0.2
+#: What is cut by the tile's frame is as often a piece of something else: things are doubted up to so much.
+CUT_DOUBT = 0.4
+THINGS = frozenset(
+    {"building", "car", "bus", "truck", "vehicle", "tree", "pool", "tank", "ship", "container", "airplane",
+     "tennis court", "basketball court"}
+)  # fmt: skip
 #: Classes that the network confuses: half of what it sees is taken from both together, the rules tell them apart.
 CONFUSED = {"truck": ("truck", "bus"), "bus": ("truck", "bus")}
 
@@ -404,7 +416,10 @@ def degree(name: str, nodes: Nodes) -> Column:
     near 1 and a doubtful one near 0.3.
     """
     if name not in nodes.known_degrees:
-        nodes.known_degrees[name] = _degree(name, nodes)
+        found = _degree(name, nodes)
+        if name in THINGS:
+            found = found * (1.0 - CUT_DOUBT * ramp(nodes.t.edge_share, 0.05, 0.3))
+        nodes.known_degrees[name] = found
     return nodes.known_degrees[name]
 
 
@@ -416,7 +431,8 @@ def _degree(name: str, nodes: Nodes) -> Column:
     seen, worth = nodes.witness.seen(names), SEEN_WORTH_OF.get(name, SEEN_WORTH)
     if name in CONFUSED:
         seen = 0.5 * (seen + nodes.witness.seen(CONFUSED[name]))
-    return np.asarray(worth * seen + (1.0 - worth) * by_rules)
+    found = worth * seen + (1.0 - worth) * by_rules
+    return found * ramp(seen, 0.0, SEEN_AT_LEAST) if name in TRUSTED else found
 
 
 def _by_rules(name: str, nodes: Nodes) -> Column:

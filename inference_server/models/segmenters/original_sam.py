@@ -84,7 +84,7 @@ def load(path: Path, hardware: Hardware) -> OriginalSamNetwork:
         WeightsDamaged: the file is cut off, or its name does not say which encoder it is.
         OutOfMemory: it does not fit.
     """
-    require("torch", "torchvision", "segment_anything", what=f"{path.name}: an original SAM checkpoint", extra="")
+    require("torch", "torchvision", "segment_anything", what=f"{path.name}: an original SAM checkpoint")
     kind = next((kind for kind in KINDS if kind in path.name), None)
     if kind is None:
         raise WeightsDamaged(

@@ -16,16 +16,10 @@ from inference_server.models.base import ExplanationMap, Prediction, Predictions
 from inference_server.models.memory import Ladder, Rung
 from inference_server.models.segmenters import Segmenter, segmenter_from
 from inference_server.models.zeroov.config import ZeroOVConfig
-from inference_server.models.zeroov.grounding import Attention, Grounded, attend, ground
+from inference_server.models.zeroov.grounding import FALLBACKS, Attention, Grounded, attend, ground
 from inference_server.models.zeroov.weights import Parts, parts_from_environment
 from inference_server.raster import RasterTile
 from rsground_plugin.protocol import EngineInfo
-
-#: Where an answer does not come from what was grown, the user is told.
-NOTES = {
-    "vlm box": "Attention grew into nothing: the box that the language model wrote was used.",
-    "seeds": "Attention grew into nothing and the language model wrote no box: its strongest responses were used.",
-}
 
 
 @dataclass(eq=False)
@@ -112,7 +106,7 @@ class ZeroOVEngine:
         shape = (encoding.tile.height, encoding.tile.width)
         found = ground(attention, shape, self.config, segmenter=encoding.prompted, box=box, whole=False)
         label = phrase.category or "object"
-        notes = [NOTES[g.path] for g in found if g.path in NOTES]
+        notes = [FALLBACKS[g.path] for g in found if g.path in FALLBACKS]
         if encoding.rung not in (None, self._as_asked):
             notes.append(encoding.rung.sentence)
         maps = (("A_C", attention.cross), ("A_CS", attention.focused), ("A_E", attention.evolved))

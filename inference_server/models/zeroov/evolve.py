@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
+from scipy.ndimage import find_objects, label
 
 from inference_server.geometry import Mask
 from inference_server.models.zeroov.interaction import Map, resized
@@ -16,19 +18,42 @@ _EIGHT = np.ones((3, 3), int)
 
 def seeds_of(cross: Map, count: int) -> Region:
     """All cells that hold one of the ``count`` largest values of A_C (Eq. 4); equal values are one."""
-    return np.asarray(cross >= np.unique(cross)[-count:][0])
+    strongest = np.partition(cross, -min(count, cross.size), axis=None)[-count:]
+    if len(set(strongest.tolist())) < count:
+        strongest = np.unique(cross)[-count:]
+    return np.asarray(cross >= strongest[0])
 
 
 def grown(seeds: Region, response: Map, above: float) -> Region:
     """Cells that a depth-first search from the seeds reaches through 8-neighbours above a threshold (Eqs. 5, 6).
 
-    The seeds belong to it whatever their response. The same set is had at once as those connected components, of seeds
-    and cells above the threshold together, that hold a seed.
+    The seeds belong to it whatever their response. The whole grid is one integer, a bit a cell, in which a shift moves
+    every cell to its neighbour at once: it grows by one ring a turn until nothing is added.
     """
-    pieces, count = label((response > above) | seeds, _EIGHT)
-    is_held = np.zeros(count + 1, bool)
-    is_held[pieces[seeds]] = True
-    return np.asarray(is_held[pieces])
+    rows, cols = seeds.shape
+    has_left, has_right = _beside(rows, cols)
+    region = _number(seeds)
+    allowed = _number(response > above) | region
+    before = 0
+    while region != before:
+        before = region
+        region |= (region >> 1) & has_left | (region << 1) & has_right
+        region = (region | region << cols | region >> cols) & allowed
+    packed = np.frombuffer(region.to_bytes((seeds.size + 7) // 8, "big"), np.uint8)
+    return np.unpackbits(packed, count=seeds.size).reshape(rows, cols).view(bool)
+
+
+def _number(cells: Region) -> int:
+    """A grid's cells, row by row, as the bits of an integer, the first the highest."""
+    return int.from_bytes(np.packbits(cells).tobytes(), "big")
+
+
+@lru_cache(maxsize=8)
+def _beside(rows: int, cols: int) -> tuple[int, int]:
+    """The cells that have a left, and those that have a right neighbour."""
+    left, right = np.ones((2, rows, cols), bool)
+    left[:, 0] = right[:, -1] = False
+    return _number(left), _number(right)
 
 
 def evolved(cross: Map, response: Map, *, seeds: int, above: float) -> Map:
@@ -49,13 +74,11 @@ def instances(region: Region, attention: Map, *, smallest: int = 4) -> list[tupl
         attention: (row, col) of the same shape.
         smallest: pieces of fewer pixels are dropped.
     """
-    pieces, count = label(region, _EIGHT)
+    pieces, _ = label(region, _EIGHT)
     out = []
-    for number in range(1, count + 1):
-        inside = pieces == number
-        if inside.sum() < smallest:
-            continue
-        rows, cols = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-        window = (slice(rows[0], rows[-1] + 1), slice(cols[0], cols[-1] + 1))
-        out.append((Mask(inside[window], int(rows[0]), int(cols[0])), float(attention[inside].max())))
+    for number, window in enumerate(find_objects(pieces), 1):
+        inside = pieces[window] == number
+        if np.count_nonzero(inside) >= smallest:
+            row, col = (side.start for side in window)
+            out.append((Mask(inside, row, col), float(attention[window][inside].max())))
     return sorted(out, key=lambda item: -item[1])

@@ -15,6 +15,11 @@ from inference_server.models.zeroov.interaction import Map, interact, min_max, r
 
 #: So many clicks are taken from an instance where a segmenter is prompted with points.
 CLICKS = 3
+#: What an answer is made of where nothing grew, and what the user is told of it.
+FALLBACKS = {
+    "vlm box": "Attention grew into nothing: the box that the language model wrote was used.",
+    "seeds": "Attention grew into nothing and the language model wrote no box: its strongest responses were used.",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,7 +69,7 @@ class Grounded:
 
     Attributes:
         mask: its pixels. score: mean of A_E over what was grown, 0 to 1.
-        path: "attention", "vlm box" or "seeds": what it was made from.
+        path: "attention", or one of ``FALLBACKS``: what it was made from.
     """
 
     mask: Mask

@@ -194,7 +194,8 @@ class VisionLanguageModel:
         scale = (seen.size[0] / unit[0], seen.size[1] / unit[1])
         return Overlooked(attention, text, box_of(text, scale=scale, size=seen.size))
 
-    def _map(self, rows: list[dict[int, Tensor]], seen: Seen, weights: dict[int, float]) -> Map:
+    @staticmethod
+    def _map(rows: list[dict[int, Tensor]], seen: Seen, weights: dict[int, float]) -> Map:
         first, last = seen.span
         total = np.zeros(seen.grid)
         for layer, weight in weights.items():

@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from inference_server.models.catalogue import pinned
+from inference_server.errors import WeightsMissing
+from inference_server.models.catalogue import alternatives, pinned
 from inference_server.models.hardware import Hardware, hardware, require
 from inference_server.models.loading import loading
 from inference_server.models.store import is_repo_id, locate
@@ -19,7 +20,7 @@ DEFAULTS = {
     VLM: "Qwen/Qwen2.5-VL-7B-Instruct", DIFFUSION: "CompVis/stable-diffusion-v1-4", SAM: "facebook/sam-vit-huge",
 }  # fmt: skip
 MARKERS = {VLM: "config.json", DIFFUSION: "unet/config.json", SAM: "config.json"}
-PACKAGES = ("torch", "transformers", "diffusers", "safetensors")
+PACKAGES = ("torch", "transformers", "diffusers", "accelerate", "safetensors", "PIL")
 
 
 @dataclass
@@ -91,9 +92,19 @@ class Parts:
 
 
 def parts_from_environment() -> Parts:
-    """What the environment names, or the paper's models."""
+    """What the environment names, or the paper's models; another VLM that was pulled where the paper's was not."""
     vlm, diffusion, sam = (os.environ.get(name) or DEFAULTS[name] for name in (VLM, DIFFUSION, SAM))
+    if not os.environ.get(VLM) and not _is_here(vlm, VLM):
+        vlm = next((other for other in alternatives(vlm) if _is_here(other, VLM)), vlm)
     return Parts(vlm, diffusion, sam)
+
+
+def _is_here(source: str, variable: str) -> bool:
+    try:
+        _located(source, variable)
+    except WeightsMissing:
+        return False
+    return True
 
 
 def _located(source: str, variable: str) -> Path:
