@@ -179,7 +179,7 @@ def machine_s() -> float:
 
 def print_workers(place: Path, times: int) -> None:
     """Two processes on two cores against one that has a core, in turn; what else ran beside them spoils it."""
-    raster = write_mosaic(place / "wide.tif", 4096, 3072)
+    raster = write_mosaic(place / "wide.tif", 6144, 4096)
     os.environ[THREADS_VARIABLE] = "1"
     cores = sorted(os.sched_getaffinity(0))
     ways = {"one process": (1, cores[:1]), "two processes": (2, cores[:2])}
