@@ -102,6 +102,7 @@ def in_child(*arguments) -> dict[str, float]:
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(arguments, theirs))
     child.start()
+    theirs.close()  # so that a child's end is the end of the pipe
     answer = ours.recv()
     child.join()
     return answer
