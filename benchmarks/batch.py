@@ -2,10 +2,12 @@
 
     .venv/bin/python benchmarks/batch.py --quick        4,096 and 8,192 pixels, a fake engine for memory
     .venv/bin/python benchmarks/batch.py                8,192 and 32,768
+    .venv/bin/python benchmarks/batch.py --workers 3    two processes against one, three times in turn
     .venv/bin/python benchmarks/batch.py --agreement    F1 between tiles and one tile, with the embedded engine
 
-One run, ratios; other work on the machine shows. Memory is measured with an engine that finds nothing to speak of, so
-that it is the batch's own; the rates with the embedded engine.
+One run, ratios; other work on the machine shows. Memory and time by area are measured with an engine of no cost, so
+that they are the batch's own, the time as the processor's; the rates with the embedded engine, its network on one
+thread in each process.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import functools
 import json
 import math
 import multiprocessing
+import os
 import resource
 import sys
 import tempfile
@@ -34,20 +37,24 @@ TOWN = ROOT.parent / "shared/data/towns/zanzibar_0.tif"
 sys.path[:0] = [str(ROOT), str(ROOT / "tests/server")]
 
 BLOCK = 1024
+THREADS_VARIABLE = "RSGROUND_THREADS"
 
 
-def write_mosaic(path: Path, side: int) -> Path:
-    """A scene of quiet ground with a bright house every 128 pixels, written block by block."""
+def write_mosaic(path: Path, width: int, height: int, *, is_plain: bool = False) -> Path:
+    """A scene of quiet or plain ground with 40 bright houses in each block, written block by block."""
     rng = np.random.default_rng(0)
-    block = rng.integers(70, 90, (3, BLOCK, BLOCK)).astype(np.uint8)
+    block = np.full((3, BLOCK, BLOCK), 80, np.uint8)
+    if not is_plain:
+        block = rng.integers(70, 90, block.shape).astype(np.uint8)
     for row in range(40, BLOCK, 128):
-        for col in range(40, BLOCK, 128):
+        for col in range(40, BLOCK - 50, 190):
             block[:, row : row + 30, col : col + 45] = 235
-    profile = {"count": 3, "height": side, "width": side, "dtype": "uint8", "tiled": True, "compress": "deflate"}
+    profile = {"count": 3, "height": height, "width": width, "dtype": "uint8", "tiled": True, "compress": "deflate"}
+    profile |= {"zlevel": 1, "interleave": "pixel"}
     affine = Affine(0.3, 0, 500_000, 0, -0.3, 5_500_000)
     with rasterio.open(path, "w", driver="GTiff", crs="EPSG:32631", transform=affine, **profile) as dataset:
-        for row in range(0, side, BLOCK):
-            for col in range(0, side, BLOCK):
+        for row in range(0, height, BLOCK):
+            for col in range(0, width, BLOCK):
                 dataset.write(block, window=Window(col, row, BLOCK, BLOCK))
     return path
 
@@ -64,18 +71,25 @@ def make_real():
     return Registry()
 
 
+def processor_s() -> float:
+    """Of this process and of those that it waited for."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
+
+
 def measured(raster: Path, output: Path, engine: str, workers: int) -> dict[str, float]:
-    """Seconds and peak megabytes of one batch, in this process."""
+    """Seconds, the processor's seconds and peak megabytes of one batch, in this process."""
     from inference_server.batch.run import Batch
     from rsground_plugin.protocol import BatchRequest
 
     make = make_fake if engine == "fake" else make_real
     batch = Batch.prepare(BatchRequest((str(raster),), ("cars",), str(output)), make, workers=workers)
-    start = time.monotonic()
+    start, cpu = time.monotonic(), processor_s()
     result = batch.run(lambda event: None)
-    seconds = time.monotonic() - start
+    seconds, cpu_s = time.monotonic() - start, processor_s() - cpu
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"s": seconds, "mb": megabytes, "tiles": batch.plan.total, "found": result.findings[0].count}
+    count = result.findings[0].count
+    return {"s": seconds, "cpu_s": cpu_s, "mb": megabytes, "tiles": batch.plan.total, "found": count}
 
 
 def _child(arguments, pipe) -> None:
@@ -88,6 +102,7 @@ def in_child(*arguments) -> dict[str, float]:
     ours, theirs = context.Pipe()
     child = context.Process(target=_child, args=(arguments, theirs))
     child.start()
+    theirs.close()  # so that a child's end is the end of the pipe
     answer = ours.recv()
     child.join()
     return answer
@@ -157,29 +172,65 @@ def print_agreement(place: Path) -> None:
             print(f"{raster.stem}, {text}: one tile {len(one)}, tiles {len(tiles)}, F1 {f1}", flush=True)
 
 
+def machine_s() -> float:
+    """Seconds that all cores have been busy since the machine was started (Linux)."""
+    user, nice, system = map(int, Path("/proc/stat").read_text().split()[1:4])
+    return (user + nice + system) / os.sysconf("SC_CLK_TCK")
+
+
+def print_workers(place: Path, times: int) -> None:
+    """Two processes on two cores against one that has a core, in turn; what else ran beside them spoils it."""
+    raster = write_mosaic(place / "wide.tif", 6144, 4096)
+    os.environ[THREADS_VARIABLE] = "1"
+    cores = sorted(os.sched_getaffinity(0))
+    ways = {"one process": (1, cores[:1]), "two processes": (2, cores[:2])}
+    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    for turn in range(times):
+        for way, (workers, taken) in ways.items():
+            os.sched_setaffinity(0, taken)
+            busy = machine_s()
+            run = in_child(raster, place / f"{turn}_{workers}.gpkg", "embedded", workers)
+            seconds[way].append(run["s"])
+            others = machine_s() - busy - run["cpu_s"]
+            print(f"{way}: {run['s']:.1f} s; of the processor {run['cpu_s']:.1f} s, others {others:.1f} s", flush=True)
+    os.sched_setaffinity(0, cores)
+    one, two = (min(runs) for runs in seconds.values())
+    print(f"two processes on two cores / one on one: {one / two:.2f} times as fast, best of {times} each")
+
+
+def print_sizes(place: Path, small: int, large: int) -> None:
+    sizes = {side: write_mosaic(place / f"{side}.tif", side, side, is_plain=True) for side in (small, large)}
+    runs = {side: in_child(raster, place / f"{side}.gpkg", "fake", 1) for side, raster in sizes.items()}
+    a, b = runs[small], runs[large]
+    print(json.dumps(runs))
+    print(f"peak memory {large} / {small}: {b['mb'] / a['mb']:.3f} ({b['mb']:.0f} and {a['mb']:.0f} MB)")
+    exponent = math.log(b["cpu_s"] / a["cpu_s"]) / math.log((large / small) ** 2)
+    print(f"exponent of the processor's time in area: {exponent:.2f}")
+
+
+def print_rate(place: Path) -> None:
+    raster = write_mosaic(place / "rate.tif", 2048, 2048)
+    os.environ[THREADS_VARIABLE] = "1"
+    one = in_child(raster, place / "rate.gpkg", "embedded", 1)
+    print(f"rate of the engine alone that is kept: {engine_alone_s(raster) / one['s']:.2f} ({one['mb']:.0f} MB)")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--workers", type=int, metavar="TIMES")
     parser.add_argument("--agreement", action="store_true")
     options = parser.parse_args()
-    if options.agreement:
-        with tempfile.TemporaryDirectory() as folder:
-            print_agreement(Path(folder))
-        return
-    small, large = (4096, 8192) if options.quick else (8192, 32768)
     with tempfile.TemporaryDirectory() as folder:
         place = Path(folder)
-        rasters = {side: write_mosaic(place / f"{side}.tif", side) for side in (2048, small, large)}
-        runs = {side: in_child(rasters[side], place / f"{side}.gpkg", "fake", 1) for side in (small, large)}
-        one = in_child(rasters[2048], place / "one.gpkg", "embedded", 1)
-        two = in_child(rasters[2048], place / "two.gpkg", "embedded", 2)
-        alone_s = engine_alone_s(rasters[2048])
-    a, b = runs[small], runs[large]
-    print(json.dumps({"fake engine": runs, "embedded, 2048": {"one": one, "two": two, "engine alone s": alone_s}}))
-    print(f"peak memory {large} / {small}: {b['mb'] / a['mb']:.2f} ({b['mb']:.0f} MB)")
-    print(f"time's exponent in area: {math.log(b['s'] / a['s']) / math.log((large / small) ** 2):.2f}")
-    print(f"rate of the engine alone that is kept: {alone_s / one['s']:.2f}")
-    print(f"two processes / one: {one['s'] / two['s']:.2f} times as fast (starting them included)")
+        if options.agreement:
+            print_agreement(place)
+        elif options.workers:
+            print_workers(place, options.workers)
+        else:
+            print_sizes(place, *((4096, 8192) if options.quick else (8192, 32768)))
+            print_rate(place)
+            print_workers(place, 1)
 
 
 if __name__ == "__main__":

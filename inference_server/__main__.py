@@ -69,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     ground = commands.add_parser("ground", help="find what an expression names in a raster")
     ground.add_argument("raster", metavar="RASTER", help="any raster file that GDAL reads")
     ground.add_argument("expression", metavar="EXPRESSION", help='such as "the white tank left of the road"')
-    ground.add_argument("-o", "--output", type=Path, help="vector file to write: .gpkg, .geojson or .shp")
-    ground.add_argument("--format", choices=("gpkg", "geojson", "shp"), help="of the output; by its suffix otherwise")
+    ground.add_argument("-o", "--output", type=Path, help="file to write: .gpkg, .geojson, .shp, .fgb, .kml, .csv ...")
+    ground.add_argument("--format", help="gpkg, shp, geojson, geojson-native, fgb, kml, csv, parquet or coco")
     ground.add_argument("--extent", type=_extent, metavar="XMIN,YMIN,XMAX,YMAX", help="search only there")
     ground.add_argument("--extent-crs", help="CRS of --extent, such as EPSG:4326; the raster's own otherwise")
     ground.add_argument("--engine", default="default", help="one of `rsground engines`")
@@ -130,11 +130,15 @@ def _with_joined_extent(arguments: Sequence[str]) -> list[str]:
 
 def _ground(options: argparse.Namespace) -> int:
     # Imported here: `rsground --help` need not wait for numpy and GDAL.
+    from shapely import to_wkt
+    from shapely.geometry import Polygon
+
     from inference_server.explanation import write_maps
+    from inference_server.exports.grounding import Provenance, tables_of
+    from inference_server.exports.vector import target_of, write_tables
     from inference_server.models.registry import Registry
     from inference_server.pipeline import GroundingPipeline
     from inference_server.raster import read_window
-    from inference_server.vectors import Provenance, target_of, write_result
 
     request = GroundingRequest.from_dict(
         {
@@ -157,12 +161,9 @@ def _ground(options: argparse.Namespace) -> int:
     result = GroundingPipeline(Registry()).ground(request, tile)
     written = []
     if output is not None and result.detections:
-        corners = [
-            tile.affine * corner for corner in ((0, 0), (tile.width, 0), (0, tile.height), (tile.width, tile.height))
-        ]
-        xs, ys = zip(*corners, strict=True)
-        provenance = Provenance(str(options.raster), (min(xs), min(ys), max(xs), max(ys)))
-        written = write_result(result, output, provenance, file_format=file_format)
+        corners = ((0, 0), (tile.width, 0), (tile.width, tile.height), (0, tile.height))
+        extent = to_wkt(Polygon([tile.affine * corner for corner in corners]), rounding_precision=-1)
+        written = write_tables(tables_of(result, Provenance(str(options.raster), extent)), output, file_format)
     if options.explain is not None:
         written += write_maps(result, tile, options.explain)
     if options.json:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import shapely
@@ -33,7 +34,7 @@ class Failed(Exception):
         self.reason = EmptyReason(part, phrase, message)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Item:
     """A candidate that fits a phrase, its score, and the anchors that the score rests on."""
 
@@ -61,10 +62,14 @@ class Targets:
     def __init__(self, category: str, candidates: Sequence[Candidate]) -> None:
         self.category = category
         self.candidates = list(candidates)
-        self.shapes = Shapes([c.polygon for c in self.candidates])
 
     def __len__(self) -> int:
         return len(self.candidates)
+
+    @cached_property
+    def shapes(self) -> Shapes:
+        """Their shapes: read when something asks where they lie."""
+        return Shapes([c.polygon for c in self.candidates])
 
     def same(self, pairs: Pairs, anchors: Sequence[Item]) -> BoolArray:
         """(n, m) whether a candidate and an anchor are one and the same thing."""
@@ -90,9 +95,10 @@ def grades_to_anchors(targets: Targets, relation: Relation, anchors: Sequence[It
     grades = np.zeros(len(targets))
     witnesses: list[list[Candidate]] = [[] for _ in range(len(targets))]
     size = MAX_TARGETS if len(anchors) <= MAX_ANCHORS else MAX_NEIGHBOURS
+    bounds = np.array([item.candidate.bounds for item in anchors])
     for members in _neighbourhoods(targets.shapes, size):
         part = Targets(targets.category, [targets.candidates[i] for i in members])
-        anchored = _grades_to_few(part, relation, _best_and_nearest(anchors, part.shapes), frame)
+        anchored = _grades_to_few(part, relation, _best_and_nearest(anchors, bounds, part.shapes), frame)
         grades[members] = anchored.grades
         for i, own in zip(members.tolist(), anchored.witnesses, strict=True):
             witnesses[i] = own
@@ -111,11 +117,10 @@ def _neighbourhoods(shapes: Shapes, size: int) -> list[NDArray[np.intp]]:
     return [part for part in parts if part.size]
 
 
-def _best_and_nearest(anchors: Sequence[Item], shapes: Shapes) -> list[Item]:
-    """At most ``MAX_ANCHORS`` of the anchors, which come best first, in that order."""
+def _best_and_nearest(anchors: Sequence[Item], bounds: FloatArray, shapes: Shapes) -> list[Item]:
+    """At most ``MAX_ANCHORS`` of the anchors, which come best first, in that order; ``bounds`` (n, 4) are theirs."""
     if len(anchors) <= MAX_ANCHORS:
         return list(anchors)
-    bounds = np.array([item.candidate.polygon.bounds for item in anchors])
     low, high = shapes.bounds[:, :2].min(axis=0), shapes.bounds[:, 2:].max(axis=0)
     gaps = np.maximum(np.maximum(low - bounds[:, 2:], bounds[:, :2] - high), 0.0)
     middles = np.abs((bounds[:, :2] + bounds[:, 2:]) - (low + high)).sum(axis=1)

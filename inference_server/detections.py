@@ -93,7 +93,7 @@ def outlined_detection(
     measures = placement.measures(outline, hull)
     box = placement.ring(hbb_corners(hbb))
     return Detection(
-        id=detection_id or _id_of(label, box),
+        id=detection_id or id_of(label, box),
         score=min(max(float(score), 0.0), 1.0),
         label=label,
         hbb=box if "hbb" in outputs else None,
@@ -124,7 +124,7 @@ def _box_corners(prediction: Prediction) -> FloatArray:
     raise ValueError(f"Prediction {prediction.label!r}: expected a mask, an hbb or an obb, got none of them")
 
 
-def _id_of(label: str, box: Sequence[tuple[float, float]]) -> str:
+def id_of(label: str, box: Sequence[tuple[float, float]]) -> str:
     """The same for the same thing at the same place, whenever it is found."""
     place = ",".join(f"{value:.9g}" for point in box[:4] for value in point)
     return hashlib.blake2b(f"{label}|{place}".encode(), digest_size=5).hexdigest()

@@ -10,7 +10,7 @@ from shapely.geometry import MultiPolygon, Polygon
 from rsground_plugin.protocol import EmptyReason
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One thing an engine found, as relations see it.
 
@@ -27,6 +27,17 @@ class Candidate:
     label: str
     source: object
     brightness: float | None = None
+
+    @property
+    def bounds(self) -> tuple[float, float, float, float]:
+        """x_min, y_min, x_max, y_max of the shape."""
+        x_0, y_0, x_1, y_1 = self.polygon.bounds
+        return x_0, y_0, x_1, y_1
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there is no shape."""
+        return bool(self.polygon.is_empty)
 
 
 @dataclass(frozen=True)
@@ -57,7 +68,7 @@ class Frame:
     north: tuple[float, float] = (0.0, -1.0)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Resolved:
     """A candidate that fits the whole phrase, with its final score in [0, 1]."""
 

@@ -15,6 +15,7 @@ the order ranks what is left, and the number cuts it off. When a part leaves not
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
@@ -104,7 +105,7 @@ class _State:
     engine: FloatArray
     grades: FloatArray
     alive: BoolArray
-    witnesses: list[list[Candidate]]
+    witnesses: defaultdict[int, list[Candidate]] = field(default_factory=lambda: defaultdict(list))
     notes: list[str] = field(default_factory=list)
 
     @property
@@ -147,7 +148,7 @@ class _Resolver:
 
     def _found(self, phrase: Phrase) -> _State:
         found = self._find(replace(phrase, orders=(), positions=(), relations=(), measures=()))
-        candidates = [c for c in found.candidates if not c.polygon.is_empty]
+        candidates = [c for c in found.candidates if not c.is_empty]
         if not candidates:
             message = found.why_empty or f"Found no {_name(phrase)}."
             raise Failed(found.failed_part or "target", _name(phrase), message)
@@ -157,18 +158,17 @@ class _Resolver:
         if phrase.positions or phrase.relations or phrase.measures or is_sized:
             alive = engine >= WEAK * engine.max()
         targets = Targets(phrase.category, candidates)
-        return _State(phrase, targets, engine, np.ones(len(candidates)), alive, [[] for _ in candidates])
+        return _State(phrase, targets, engine, np.ones(len(candidates)), alive)
 
     def _sizes(self, state: _State) -> None:
-        shapes = state.targets.shapes
         for attribute in state.phrase.attributes:
             words = ("not " if attribute.negated else "") + attribute.text
             message = f", but none that is {words}."
             if attribute.kind == "size":
-                grades = size_grades(shapes, attribute, reality(state.engine))
+                grades = size_grades(state.targets.shapes, attribute, reality(state.engine))
                 state.apply(grades, "attribute", words, message, floor=SIZE_FLOOR)
             elif attribute.kind == "orientation":
-                grades = orientation_grades(shapes, attribute, self._frame)
+                grades = orientation_grades(state.targets.shapes, attribute, self._frame)
                 state.apply(grades, "attribute", words, message)
         for measure in state.phrase.measures:
             self._measure(state, measure)
@@ -209,8 +209,9 @@ class _Resolver:
         if relation.negated:
             grades, strength = 1.0 - strength * grades, 1.0
         else:
-            for own, witnesses in zip(state.witnesses, anchored.witnesses, strict=True):
-                own += witnesses
+            for i, witnesses in enumerate(anchored.witnesses):
+                if witnesses:
+                    state.witnesses[i] += witnesses
         known = [_counted(len(a.items), p) for a, p in zip(answers, relation.anchors, strict=True)]
         noun = state.phrase.category or "such thing"
         words = ("that is not " if relation.negated else "") + relation.text
@@ -290,7 +291,7 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
         chosen = kept[: phrase.number.count]
         if len(chosen) < phrase.number.count:
             state.notes.append(f"Asked for {phrase.number.count}, found {len(chosen)}.")
-    items = (Item(state.targets.candidates[i], float(scores[i]), tuple(state.witnesses[i])) for i in chosen)
+    items = (Item(state.targets.candidates[i], float(scores[i]), tuple(state.witnesses.get(i, ()))) for i in chosen)
     return _Answer(tuple(items), None, tuple(state.notes))
 
 

@@ -47,6 +47,25 @@ TOKEN_HEADER = "Authorization"  # the header's name  # noqa: S105  # nosec B105
 MAX_EXPRESSION_CHARS = 2000
 MAX_BODY_BYTES = 512 * 1024 * 1024
 OUTPUT_KINDS = ("hbb", "obb", "mask")
+#: Tables of results that are files, by what they hold, from the bottom of the map to its top.
+RESULT_TABLES: Mapping[str, str] = {"anchor": "anchors", "mask": "masks", "obb": "oriented_boxes", "hbb": "boxes"}
+#: Their attributes: name and type ("text", "real", "time"). "id" links the geometries of one object.
+RESULT_FIELDS: Tuple[Tuple[str, str], ...] = (
+    ("id", "text"),
+    ("expression", "text"),
+    ("score", "real"),
+    ("label", "text"),
+    ("area_m2", "real"),
+    ("length_m", "real"),
+    ("width_m", "real"),
+    ("azimuth_deg", "real"),
+    ("engine", "text"),
+    ("revision", "text"),
+    ("gsd_m", "real"),
+    ("source", "text"),
+    ("extent", "text"),
+    ("time", "time"),
+)
 #: Longest edge of a map of where an engine looked, in cells.
 MAX_MAP_CELLS = 4096
 

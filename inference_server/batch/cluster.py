@@ -6,6 +6,7 @@ read rasters, which they must find under the same names, and send candidates bac
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import socket
@@ -16,7 +17,7 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from inference_server.batch.tiles import SurveyAnswer
-from inference_server.batch.work import SURVEY, Answer, Job, Survey, TileWork
+from inference_server.batch.work import SURVEY, THREADS_VARIABLE, Answer, Job, Survey, TileWork
 from inference_server.errors import EngineUnavailable, OutOfMemory, ServerError
 from inference_server.models.base import Engine
 from inference_server.models.registry import Registry
@@ -35,6 +36,8 @@ class TileActor:
     """An engine on one of the cluster's places."""
 
     def __init__(self, work: TileWork, make_registry: Callable[[], Registry], engine: str) -> None:
+        # A place of a cluster is one core, or a GPU beside which the cores matter little.
+        os.environ.setdefault(THREADS_VARIABLE, "1")
         self._work = work
         self._engine: Engine = make_registry().get(engine)
 

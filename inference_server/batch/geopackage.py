@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import sqlite3
 import struct
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pyproj
@@ -69,16 +69,8 @@ def add_crs(connection: sqlite3.Connection, crs_text: str | None) -> int:
     return srs_id
 
 
-def replace_feature_table(
-    connection: sqlite3.Connection,
-    table: str,
-    geometry_type: str,
-    srs_id: int,
-    *,
-    fields: Sequence[tuple[str, str]],
-    rows: Iterable[tuple[BaseGeometry, Sequence[Any]]],
-) -> int:
-    """Makes a table of features anew, with a spatial index, and returns how many it has. Within a transaction.
+class FeatureTable:
+    """A table of features made anew, with a spatial index, within a transaction; ``finish`` it.
 
     Args:
         connection: of the file.
@@ -86,33 +78,49 @@ def replace_feature_table(
         geometry_type: "POLYGON" or "MULTIPOLYGON".
         srs_id: from :func:`add_crs`.
         fields: name and SQL type of each attribute.
-        rows: geometry and attributes of each feature; key ``fid`` counts them from 1.
     """
-    drop_feature_table(connection, table)
-    index = f"rtree_{table}_geom"
-    columns = "".join(f', "{name}" {kind}' for name, kind in fields)
-    connection.execute(
-        f'CREATE TABLE "{table}" (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom {geometry_type}{columns})'
-    )
-    connection.execute(f'CREATE VIRTUAL TABLE "{index}" USING rtree(id, minx, maxx, miny, maxy)')
-    insert = f'INSERT INTO "{table}" VALUES (?, ?{", ?" * len(fields)})'  # nosec B608 # noqa: S608 (our own names)
-    count, extent = 0, (float("inf"), float("inf"), float("-inf"), float("-inf"))
-    for geometry, values in rows:
-        count += 1
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        table: str,
+        geometry_type: str,
+        srs_id: int,
+        fields: Sequence[tuple[str, str]],
+    ) -> None:
+        drop_feature_table(connection, table)
+        self._connection, self._table, self._geometry_type, self._srs_id = connection, table, geometry_type, srs_id
+        self._count, self._extent = 0, (float("inf"), float("inf"), float("-inf"), float("-inf"))
+        columns = "".join(f', "{name}" {kind}' for name, kind in fields)
+        connection.execute(
+            f'CREATE TABLE "{table}" (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom {geometry_type}{columns})'
+        )
+        index = f"rtree_{table}_geom"
+        connection.execute(f'CREATE VIRTUAL TABLE "{index}" USING rtree(id, minx, maxx, miny, maxy)')
+        self._insert = f'INSERT INTO "{table}" VALUES (?, ?{", ?" * len(fields)})'  # nosec B608 # noqa: S608 (our own names)
+        self._index = f'INSERT INTO "{index}" VALUES (?, ?, ?, ?, ?)'  # nosec B608 # noqa: S608
+
+    def add(self, geometry: BaseGeometry, values: Sequence[Any]) -> None:
+        """One feature; key ``fid`` counts them from 1."""
+        self._count += 1
         x_0, y_0, x_1, y_1 = geometry.bounds
-        extent = (min(extent[0], x_0), min(extent[1], y_0), max(extent[2], x_1), max(extent[3], y_1))
-        connection.execute(insert, (count, geometry_blob(geometry, srs_id), *values))
-        connection.execute(f'INSERT INTO "{index}" VALUES (?, ?, ?, ?, ?)', (count, x_0, x_1, y_0, y_1))  # nosec B608 # noqa: S608
-    connection.execute(
-        "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)"
-        " VALUES (?, 'features', ?, ?, ?, ?, ?, ?)",
-        (table, table, *(extent if count else (None,) * 4), srs_id),
-    )
-    connection.execute(
-        "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)", (table, geometry_type, srs_id)
-    )
-    _index_triggers(connection, table)
-    return count
+        e = self._extent
+        self._extent = (min(e[0], x_0), min(e[1], y_0), max(e[2], x_1), max(e[3], y_1))
+        self._connection.execute(self._insert, (self._count, geometry_blob(geometry, self._srs_id), *values))
+        self._connection.execute(self._index, (self._count, x_0, x_1, y_0, y_1))
+
+    def finish(self) -> None:
+        """Tells the GeoPackage of the table."""
+        self._connection.execute(
+            "INSERT INTO gpkg_contents (table_name, data_type, identifier, min_x, min_y, max_x, max_y, srs_id)"
+            " VALUES (?, 'features', ?, ?, ?, ?, ?, ?)",
+            (self._table, self._table, *(self._extent if self._count else (None,) * 4), self._srs_id),
+        )
+        self._connection.execute(
+            "INSERT INTO gpkg_geometry_columns VALUES (?, 'geom', ?, ?, 0, 0)",
+            (self._table, self._geometry_type, self._srs_id),
+        )
+        _index_triggers(self._connection, self._table)
 
 
 def drop_feature_table(connection: sqlite3.Connection, table: str) -> None:

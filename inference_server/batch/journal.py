@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,11 +22,13 @@ from typing import Any
 import shapely
 
 from inference_server.batch.geopackage import create_base
-from inference_server.batch.tiles import Piece, Silence, TileAnswer
+from inference_server.batch.tiles import Silence, TileAnswer
 from inference_server.errors import Busy, CannotWrite, DiskFull, JournalMismatch
 
 #: Of the tables' layout and of what the tiles' rows mean.
 VERSION = 2
+#: Values given to one query; SQLite before 3.32 takes 999.
+_MOST_MARKS = 900
 _TABLES = """
 CREATE TABLE rsground_run (key TEXT NOT NULL PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE rsground_tiles (scene INTEGER NOT NULL, pass INTEGER NOT NULL, tile INTEGER NOT NULL, state TEXT NOT NULL,
@@ -147,17 +149,38 @@ class Journal:
         rows = self._connection.execute("SELECT scene, pass, survey FROM rsground_surveys")
         return {(scene, level): json.loads(survey) for scene, level, survey in rows}
 
-    def pieces(self, scene: int, level: int, phrase: int) -> list[tuple[int, Piece]]:
-        """Tile number and candidate of all that was found for a phrase, whatever order the tiles came in."""
+    def pieces(self, scene: int, level: int, phrase: int, chunk: int) -> Iterator[list[tuple[Any, ...]]]:
+        """All that was found for a phrase, whatever order the tiles came in; so many rows at a time.
+
+        A row is id, tile, score, label, brightness, kind, is_cut, shape (WKB).
+        """
         rows = self._connection.execute(
-            "SELECT tile, score, label, brightness, kind, is_cut, shape FROM rsground_candidates"
+            "SELECT id, tile, score, label, brightness, kind, is_cut, shape FROM rsground_candidates"
             " WHERE scene = ? AND phrase = ? AND pass = ? ORDER BY tile, number",
             (scene, phrase, level),
         )
-        return [
-            (tile, Piece(phrase, score, label, brightness, kind, shapely.from_wkb(shape), bool(is_cut)))
-            for tile, score, label, brightness, kind, is_cut, shape in rows
-        ]
+        while some := rows.fetchmany(chunk):
+            yield some
+
+    def put_shape(self, wkb: bytes) -> int:
+        """Keeps a shape, until the journal is closed, beside those of candidates; its key."""
+        with _translated(self.path):
+            self._connection.execute(
+                "CREATE TEMP TABLE IF NOT EXISTS rsground_shapes (id INTEGER PRIMARY KEY, shape BLOB)"
+            )
+            key = self._connection.execute("INSERT INTO rsground_shapes VALUES (NULL, ?)", (wkb,)).lastrowid
+        return -int(key or 0)
+
+    def shapes(self, keys: Sequence[int]) -> dict[int, bytes]:
+        """Shapes as WKB by key: a candidate's id, or what :meth:`put_shape` gave."""
+        found: dict[int, bytes] = {}
+        for table, sign in (("rsground_candidates", 1), ("rsground_shapes", -1)):
+            wanted = [sign * key for key in keys if sign * key > 0]
+            for start in range(0, len(wanted), _MOST_MARKS):
+                some = wanted[start : start + _MOST_MARKS]
+                query = f"SELECT id, shape FROM {table} WHERE id IN ({', '.join('?' * len(some))})"  # nosec B608 # noqa: S608
+                found |= {sign * key: shape for key, shape in self._connection.execute(query, some)}
+        return found
 
     def silences(self, scene: int, phrase: int) -> list[Silence]:
         """What tiles said of a phrase, in an order of its own."""

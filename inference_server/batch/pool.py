@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import time
 from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from inference_server.batch.tiles import SurveyAnswer
-from inference_server.batch.work import SURVEY, Answer, Job, Survey, TileWork
+from inference_server.batch.work import SURVEY, THREADS_VARIABLE, Answer, Job, Survey, TileWork
 from inference_server.errors import OutOfMemory
 from inference_server.models.base import Engine
 from inference_server.models.registry import Registry
@@ -46,7 +47,8 @@ def pooled_answers(
         ServerError: what a tile's work raises.
     """
     context = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(work, make_registry, engine))
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    pool = ProcessPoolExecutor(workers, context, initializer=_begin, initargs=(work, make_registry, engine, threads))
     waiting: dict[Future[tuple[Answer, float]], Job] = {}
     left = list(reversed(jobs))
     try:
@@ -76,8 +78,9 @@ def _is_early(job: Job, waiting: Iterable[Job]) -> bool:
     return Job(job.scene, job.level, SURVEY) in waiting
 
 
-def _begin(work: TileWork, make_registry: Callable[[], Registry], engine: str) -> None:
+def _begin(work: TileWork, make_registry: Callable[[], Registry], engine: str, threads: int) -> None:
     global _here
+    os.environ.setdefault(THREADS_VARIABLE, str(threads))
     _here = (work, make_registry().get(engine))
 
 

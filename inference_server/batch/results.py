@@ -13,23 +13,18 @@ import shapely
 from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
-from inference_server.batch.geopackage import add_crs, drop_feature_table, replace_feature_table
+from inference_server.batch.geopackage import FeatureTable, add_crs, drop_feature_table
 from inference_server.batch.journal import Journal
+from inference_server.batch.resolving import Chosen
 from inference_server.batch.scene import Scene
-from rsground_plugin.protocol import Detection, EngineInfo
+from rsground_plugin.protocol import RESULT_FIELDS, RESULT_TABLES, Detection, EngineInfo
 
-#: Table and geometry of each output; anchors are drawn by their mask, or by a box where the engine gives no masks.
-TABLES = {
-    "hbb": ("boxes", "POLYGON"),
-    "obb": ("oriented_boxes", "POLYGON"),
-    "mask": ("masks", "MULTIPOLYGON"),
-    "anchor": ("anchors", "MULTIPOLYGON"),
-}
-FIELDS = (
-    ("id", "TEXT"), ("expression", "TEXT"), ("score", "REAL"), ("label", "TEXT"), ("area_m2", "REAL"),
-    ("length_m", "REAL"), ("width_m", "REAL"), ("azimuth_deg", "REAL"), ("engine", "TEXT"), ("revision", "TEXT"),
-    ("gsd_m", "REAL"), ("source", "TEXT"), ("extent", "TEXT"), ("time", "DATETIME"),
-)  # fmt: skip
+_SQL_TYPES = {"text": "TEXT", "real": "REAL", "time": "DATETIME"}
+#: Anchors are drawn by their mask, or by a box where the engine gives no masks.
+_GEOMETRY_TYPES = {"hbb": "POLYGON", "obb": "POLYGON", "mask": "MULTIPOLYGON", "anchor": "MULTIPOLYGON"}
+Move = Callable[[BaseGeometry], BaseGeometry]
+#: Features written between two looks whether the run was stopped.
+_STEP = 256
 
 
 @dataclass(frozen=True)
@@ -38,43 +33,65 @@ class Answered:
 
     expression: str
     scene: Scene
-    found: tuple[Detection, ...]
-    anchors: tuple[Detection, ...]
+    found: Chosen
+    anchors: Chosen
 
 
-def write_results(journal: Journal, answers: Sequence[Answered], engine: EngineInfo, outputs: Sequence[str]) -> None:
+def write_results(
+    journal: Journal,
+    answers: Sequence[Answered],
+    engine: EngineInfo,
+    outputs: Sequence[str],
+    *,
+    progress: Callable[[int, int], None],
+) -> None:
     """Replaces the output's tables by these; all of them or none.
 
     Features are in the CRS of the first answer's scene, those of other scenes are transformed. Raises DiskFull,
-    CannotWrite.
+    CannotWrite, and what ``progress`` raises, which is told of objects done and all.
     """
     crs_text = answers[0].scene.fine.placement.crs_text
-    time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    done, total = 0, sum(len(chosen.scores) for answer in answers for chosen in (answer.found, answer.anchors))
     with journal.transaction() as connection:
         srs_id = add_crs(connection, crs_text)
-        for kind, (table, geometry_type) in TABLES.items():
-            if kind not in outputs and kind != "anchor":
+        tables: dict[str, FeatureTable] = {}
+        fields = [(name, _SQL_TYPES[kind]) for name, kind in RESULT_FIELDS]
+        for kind, table in RESULT_TABLES.items():
+            if kind in outputs or kind == "anchor":
+                tables[kind] = FeatureTable(connection, table, _GEOMETRY_TYPES[kind], srs_id, fields)
+            else:
                 drop_feature_table(connection, table)
-                continue
-            rows = _rows(answers, kind, engine, crs_text, time)
-            replace_feature_table(connection, table, geometry_type, srs_id, fields=FIELDS, rows=rows)
+        for kinds, detection, move, values in _features(answers, outputs, engine, crs_text):
+            for kind in kinds:
+                geometry = _geometry(detection, kind)
+                if geometry is not None:
+                    tables[kind].add(move(geometry), values)
+            done += 1
+            if done % _STEP == 0:
+                progress(done, total)
+        for written in tables.values():
+            written.finish()
+    progress(total, total)
 
 
-def _rows(
-    answers: Sequence[Answered], kind: str, engine: EngineInfo, crs_text: str | None, time: str
-) -> Iterator[tuple[BaseGeometry, tuple[Any, ...]]]:
+def _features(
+    answers: Sequence[Answered], outputs: Sequence[str], engine: EngineInfo, crs_text: str | None
+) -> Iterator[tuple[Sequence[str], Detection, Move, tuple[Any, ...]]]:
+    """Each object: the tables' kinds that it goes into, itself, its way into their CRS, its attributes."""
+    time = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     for answer in answers:
-        move = _mover(answer.scene.fine.placement.crs_text, crs_text)
-        extent = shapely.to_wkt(move(answer.scene.outline()), rounding_precision=-1)
-        for detection in answer.anchors if kind == "anchor" else answer.found:
-            geometry = _geometry(detection, kind)
-            if geometry is None:
-                continue
-            d = detection
-            yield move(geometry), (
-                d.id, answer.expression, d.score, d.label, d.area_m2, d.length_m, d.width_m, d.azimuth_deg,
-                engine.name, engine.revision, answer.scene.frame.gsd_m, answer.scene.raster, extent, time,
-            )  # fmt: skip
+        scene = answer.scene
+        move = _mover(scene.fine.placement.crs_text, crs_text)
+        extent = shapely.to_wkt(move(scene.outline()), rounding_precision=-1)
+        for chosen, kinds, drawn in (
+            (answer.found, outputs, outputs),
+            (answer.anchors, ("anchor",), ("hbb", "obb", "mask")),
+        ):
+            for d in chosen.detections(scene, drawn):
+                yield kinds, d, move, (
+                    d.id, answer.expression, d.score, d.label, d.area_m2, d.length_m, d.width_m, d.azimuth_deg,
+                    engine.name, engine.revision, scene.frame.gsd_m, scene.raster, extent, time,
+                )  # fmt: skip
 
 
 def _geometry(detection: Detection, kind: str) -> BaseGeometry | None:
@@ -88,7 +105,7 @@ def _geometry(detection: Detection, kind: str) -> BaseGeometry | None:
     return MultiPolygon([Polygon(box)]) if kind == "anchor" and box is not None else None
 
 
-def _mover(src_crs: str | None, dst_crs: str | None) -> Callable[[BaseGeometry], BaseGeometry]:
+def _mover(src_crs: str | None, dst_crs: str | None) -> Move:
     if src_crs == dst_crs or src_crs is None or dst_crs is None:
         return lambda geometry: geometry
     there = pyproj.Transformer.from_crs(src_crs, dst_crs, always_xy=True)

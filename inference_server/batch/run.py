@@ -20,18 +20,17 @@ from inference_server.batch.cluster import clustered_answers
 from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
 from inference_server.batch.journal import Journal
 from inference_server.batch.pool import pooled_answers
-from inference_server.batch.resolving import SceneObjects, detections
+from inference_server.batch.resolving import Chosen, SceneObjects, numbered
 from inference_server.batch.results import Answered, write_results
 from inference_server.batch.scene import Scene, open_scene
 from inference_server.batch.tiles import Piece, SurveyAnswer
 from inference_server.batch.work import SURVEY, Answer, Job, TileWork, needs_survey
-from inference_server.detections import with_unique_ids
 from inference_server.errors import InvalidExpression, InvalidRequest, OutOfMemory
 from inference_server.expression import Expression, Phrase, describe, parse
 from inference_server.geometry import obb_corners, obb_of_points
 from inference_server.models.base import SurveyingEngine
 from inference_server.models.registry import Registry
-from inference_server.relations import Resolution
+from inference_server.relations import Resolution, Resolved
 from rsground_plugin.protocol import (
     BatchEvent,
     BatchFinding,
@@ -158,8 +157,10 @@ class Batch:
             self._ask_tiles(journal, on_event)
             answers, findings, notes = self._resolve(journal, on_event)
             on_event(ProgressEvent("writing", 0, 1))
-            write_results(journal, answers, self.engine, self.request.outputs)
-            on_event(ProgressEvent("writing", 1, 1))
+            write_results(
+                journal, answers, self.engine, self.request.outputs,
+                progress=lambda done, total: on_event(ProgressEvent("writing", done, total)),
+            )  # fmt: skip
             if count := journal.count_nodata():
                 notes.append(f"{count} {'tile holds' if count == 1 else 'tiles hold'} no data and were skipped.")
         except MemoryError as error:
@@ -257,31 +258,48 @@ class Batch:
     # -- the whole ----------------------------------------------------------------------------------
 
     def _resolve(self, journal: Journal, on_event: OnEvent) -> tuple[list[Answered], list[BatchFinding], list[str]]:
-        request, total = self.request, len(self.scenes) * len(self.expressions)
-        found: dict[str, list[tuple[Answered, Resolution]]] = {e.text: [] for e in self.expressions}
+        total = len(self.scenes) * len(self.expressions)
+        found: dict[str, list[_Found]] = {e.text: [] for e in self.expressions}
+        done = 0
+
+        def tick() -> None:
+            on_event(ProgressEvent("resolving", done, total))
+
         for number, scene in enumerate(self.scenes):
             on_event(ProgressEvent("merging", number, len(self.scenes)))
-            objects = SceneObjects(journal, number, scene, self.phrases)
-            for i, expression in enumerate(self.expressions):
-                on_event(ProgressEvent("resolving", number * len(self.expressions) + i, total))
-                resolution = objects.resolved(expression)
-                chosen = [(r.candidate, r.score) for r in resolution.items if r.score >= request.min_score]
-                anchors = [(anchor, anchor.score) for anchor in resolution.anchors] if chosen else []
-                answer = Answered(
-                    expression.text,
-                    scene,
-                    detections(chosen, scene, request.outputs),
-                    detections(anchors, scene, ("hbb", "obb", "mask")),
-                )
-                found[expression.text].append((answer, resolution))
-        notes = [note for pairs in found.values() for _, resolution in pairs for note in resolution.notes]
+            objects = SceneObjects(journal, number, scene, self.phrases, tick)
+            for expression in self.expressions:
+                tick()
+                found[expression.text].append(self._found(expression, scene, objects.resolved(expression)))
+                done += 1
+        notes = [note for parts in found.values() for part in parts for note in part.notes]
         for expression in self.expressions:
             if expression.ignored:
                 words = ", ".join(f"“{word}”" for word in expression.ignored)
                 notes.append(f"Not understood, so ignored: {words}.")
-        findings = [_finding(e, found[e.text], request.min_score) for e in self.expressions]
-        answers = [answer for e in dict.fromkeys(found) for answer in _unique(found[e])]
+        findings = [_finding(e, found[e.text], self.request.min_score) for e in self.expressions]
+        answers = [answer for parts in found.values() for answer in _unique([part.answer for part in parts])]
         return answers, findings, notes
+
+    def _found(self, expression: Expression, scene: Scene, resolution: Resolution) -> _Found:
+        chosen = [item for item in resolution.items if item.score >= self.request.min_score]
+        anchors = [Resolved(anchor, anchor.score) for anchor in resolution.anchors] if chosen else []
+        return _Found(
+            Answered(expression.text, scene, Chosen.of(chosen, scene), Chosen.of(anchors, scene)),
+            max((item.score for item in resolution.items), default=None),
+            resolution.failure.message if resolution.failure is not None else "",
+            resolution.notes,
+        )
+
+
+@dataclass(frozen=True)
+class _Found:
+    """What one expression has in one scene: the objects, the best score before the minimum, why there is none."""
+
+    answer: Answered
+    best: float | None
+    failure: str
+    notes: tuple[str, ...]
 
 
 class _Counter:
@@ -317,24 +335,23 @@ def _ring(piece: Piece, scene: Scene) -> Ring:
     return scene.fine.placement.ring(obb_corners(obb_of_points(np.ascontiguousarray(hull))))
 
 
-def _unique(pairs: list[tuple[Answered, Resolution]]) -> list[Answered]:
+def _unique(answers: list[Answered]) -> list[Answered]:
     """The answers of one expression, their ids told apart over all scenes."""
-    found = with_unique_ids([d for answer, _ in pairs for d in answer.found])
-    anchors = with_unique_ids([d for answer, _ in pairs for d in answer.anchors])
-    out = []
-    for answer, _ in pairs:
-        n, m = len(answer.found), len(answer.anchors)
-        out.append(replace(answer, found=found[:n], anchors=anchors[:m]))
-        found, anchors = found[n:], anchors[m:]
-    return out
+    found, anchors = (
+        numbered([part.ids for part in parts]) for parts in ([a.found for a in answers], [a.anchors for a in answers])
+    )
+    return [
+        replace(answer, found=replace(answer.found, ids=ids), anchors=replace(answer.anchors, ids=anchor_ids))
+        for answer, ids, anchor_ids in zip(answers, found, anchors, strict=True)
+    ]
 
 
-def _finding(expression: Expression, pairs: list[tuple[Answered, Resolution]], min_score: float) -> BatchFinding:
-    count = sum(len(answer.found) for answer, _ in pairs)
+def _finding(expression: Expression, parts: list[_Found], min_score: float) -> BatchFinding:
+    count = sum(len(part.answer.found.ids) for part in parts)
     reason = ""
     if not count:
-        best = max((item.score for _, resolution in pairs for item in resolution.items), default=None)
-        failures = [resolution.failure.message for _, resolution in pairs if resolution.failure is not None]
+        best = max((part.best for part in parts if part.best is not None), default=None)
+        failures = [part.failure for part in parts if part.failure]
         if best is None:
             reason = failures[0] if failures else "Nothing was found."
         else:

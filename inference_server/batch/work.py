@@ -23,6 +23,8 @@ from inference_server.raster import RasterTile, open_raster
 _CACHE_MB = 128
 #: In place of a tile's number: the survey of the whole pass.
 SURVEY = -1
+#: How many threads an engine's network may use in one process, for worker processes; else one a core.
+THREADS_VARIABLE = "RSGROUND_THREADS"
 #: What engines take for the whole picture's size where they judge by shares of it: the panel's largest tile.
 NOMINAL_PX = 2048 * 2048
 

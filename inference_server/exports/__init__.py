@@ -1,7 +1,8 @@
-"""A result's GeoPackage in other formats.
+"""Results in vector formats and as COCO.
 
-vector   Shapefile, GeoJSON, FlatGeobuf, KML, CSV, GeoParquet, GeoPackage
-coco     COCO JSON: boxes and run-length masks in the pixels of the rasters
+vector      Shapefile, GeoJSON, FlatGeobuf, KML, CSV, GeoParquet, GeoPackage
+grounding   the answer to one question as the tables that they write
+coco        COCO JSON: boxes and run-length masks in the pixels of the rasters
 """
 
 from inference_server.exports.vector import FORMATS, export

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,9 +19,12 @@ from pyogrio.errors import DataLayerError, DataSourceError
 
 from inference_server.errors import CannotWrite, InvalidRequest
 from inference_server.exports.coco import coco_document, write_json
+from rsground_plugin.protocol import RESULT_TABLES
+
+Column = NDArray[Any]
 
 #: Tables of results, from the bottom of the map to its top.
-TABLES = ("anchors", "masks", "oriented_boxes", "boxes")
+TABLES = tuple(RESULT_TABLES.values())
 #: What the parts of a Shapefile, and attributes in it, can hold.
 SHAPEFILE_BYTES = 2**31 - 1
 SHAPEFILE_TEXT = 254
@@ -51,6 +54,8 @@ FORMATS: Mapping[str, Format] = {
     "parquet": Format("Parquet", ".parquet"),
 }
 COCO = "coco"
+#: GeoJSON's other suffix, and COCO's.
+_JSON = ".json"
 
 
 @dataclass(frozen=True)
@@ -59,17 +64,55 @@ class Table:
 
     name: str
     shapes: NDArray[Any]
-    columns: dict[str, NDArray[Any]]
+    columns: dict[str, Column]
     crs: str | None
 
 
 def export(result: Path, output: Path, file_format: str | None = None, *, raster: Path | None = None) -> list[Path]:
-    """Writes the tables that hold objects.
+    """A result's GeoPackage in another format.
 
     Args:
         result: GeoPackage of a batch, of ``rsground ground`` or of the plugin.
-        output: the file; where a format holds one table, each table's name is added: ``out_masks.shp``.
+        output: the file; one that does not end as its format does gets the suffix.
         file_format: of ``FORMATS``, or "coco"; by the suffix otherwise.
+        raster: for COCO, whose pixels count; the field ``source`` tells otherwise.
+
+    Returns:
+        As :func:`write_tables`.
+
+    Raises:
+        InvalidRequest, CannotWrite: as :func:`target_of`, :func:`read_tables` and :func:`write_tables`.
+    """
+    output, name = target_of(output, file_format)
+    return write_tables(read_tables(result), output, name, raster=raster)
+
+
+def target_of(path: Path, given: str | None) -> tuple[Path, str]:
+    """The file to write and its format: the one given, or the one of the file's suffix.
+
+    A name that does not end as its format does gets the suffix. Raises InvalidRequest when neither tells the format.
+    """
+    by_suffix = {_JSON: "geojson"}
+    for each, chosen in FORMATS.items():
+        by_suffix.setdefault(chosen.suffix, each)
+    suffix = path.suffix.lower()
+    name = given or by_suffix.get(suffix)
+    if name is None or name not in (*FORMATS, COCO):
+        raise InvalidRequest(
+            f"{path}: expected a suffix of {', '.join(by_suffix)}, or --format of {', '.join((*FORMATS, COCO))}."
+        )
+    own = _JSON if name == COCO else FORMATS[name].suffix
+    is_json = suffix == _JSON and own == FORMATS["geojson"].suffix
+    return (path if suffix == own or is_json else path.with_name(f"{path.name}{own}")), name
+
+
+def write_tables(tables: Sequence[Table], output: Path, name: str, *, raster: Path | None = None) -> list[Path]:
+    """Writes the tables that hold objects; where there is none, an empty one.
+
+    Args:
+        tables: of a result.
+        output: the file; where a format holds one table, each table's name is added: ``out_masks.shp``.
+        name: of ``FORMATS``, or "coco".
         raster: for COCO, whose pixels count; the field ``source`` tells otherwise.
 
     Returns:
@@ -79,14 +122,12 @@ def export(result: Path, output: Path, file_format: str | None = None, *, raster
         InvalidRequest: of what was asked.
         CannotWrite: the driver is missing or refuses, or the format cannot hold so much.
     """
-    name = _format_of(output, file_format)
-    tables = read_tables(result)
     if name == COCO:
         return [write_json(coco_document(tables, raster), output)]
     chosen = FORMATS[name]
     if chosen.driver not in pyogrio.list_drivers(write=True):
         raise CannotWrite(f"The GDAL at hand ({pyogrio.__gdal_version_string__}) has no driver for {chosen.driver}.")
-    full = [table for table in tables if len(table.shapes)] or tables[-1:]
+    full = [table for table in tables if len(table.shapes)] or list(tables[-1:])
     targets = {
         table.name: output
         if chosen.holds_many or len(full) == 1
@@ -121,19 +162,6 @@ def read_tables(result: Path) -> list[Table]:
             f"{result}: expected tables {', '.join(TABLES)}, found none. Has the batch ended? Run it again to go on."
         )
     return tables
-
-
-def _format_of(output: Path, given: str | None) -> str:
-    known = (*FORMATS, COCO)
-    by_suffix: dict[str, str] = {}
-    for each, chosen in FORMATS.items():
-        by_suffix.setdefault(chosen.suffix, each)
-    name = given or by_suffix.get(output.suffix.lower())
-    if name is None or name not in known:
-        raise InvalidRequest(
-            f"{output}: expected a suffix of {', '.join(by_suffix)}, or --format of {', '.join(known)}."
-        )
-    return name
 
 
 def _write(table: Table, path: Path, chosen: Format) -> None:

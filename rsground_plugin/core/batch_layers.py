@@ -22,9 +22,17 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
-from ..protocol import BatchFinding, BatchResult, Detection, EmptyReason, GroundingResult, Ring
+from ..protocol import (
+    RESULT_TABLES,
+    BatchFinding,
+    BatchResult,
+    Detection,
+    EmptyReason,
+    GroundingResult,
+    Ring,
+)
 from .errors import ResultsError
-from .result_file import TABLES, WrittenLayer, WrittenResult
+from .result_file import WrittenLayer, WrittenResult
 from .result_style import COLOURS
 
 #: More rows than that nobody reads, and the list would take long to fill.
@@ -80,13 +88,14 @@ def written_result(result: BatchResult) -> WrittenResult:
         ResultsError: the file cannot be opened.
     """
     path = Path(result.output)
-    opened = [(kind, _table(path, kind)) for kind in TABLES]
+    opened = [(kind, _table(path, kind)) for kind in RESULT_TABLES]
     filled = [(kind, layer) for kind, layer in opened if layer is not None and layer.featureCount() > 0]
     if not filled and any(finding.count for finding in result.findings):
         raise ResultsError(f"The result was written to {path}, but QGIS cannot open it.")
     labelled = next((kind for kind in ("mask", "obb", "hbb") if kind in dict(filled)), "")
     layers = tuple(
-        WrittenLayer(kind, TABLES[kind], layer.featureCount(), kind in (labelled, "anchor")) for kind, layer in filled
+        WrittenLayer(kind, RESULT_TABLES[kind], layer.featureCount(), kind in (labelled, "anchor"))
+        for kind, layer in filled
     )
     crs = filled[0][1].crs() if filled else QgsCoordinateReferenceSystem()
     return WrittenResult(path, layers, crs, "; ".join(f.expression for f in result.findings), result.notes)
@@ -143,5 +152,5 @@ def _detections(table: Optional[QgsVectorLayer], request: QgsFeatureRequest) -> 
 
 def _table(path: Path, kind: str) -> Optional[QgsVectorLayer]:
     options = QgsVectorLayer.LayerOptions(loadDefaultStyle=False)
-    layer = QgsVectorLayer(f"{path}|layername={TABLES[kind]}", kind, "ogr", options)
+    layer = QgsVectorLayer(f"{path}|layername={RESULT_TABLES[kind]}", kind, "ogr", options)
     return layer if layer.isValid() else None

@@ -23,8 +23,8 @@ from qgis.core import (
     QgsVectorLayer,
 )
 
+from ..protocol import RESULT_TABLES
 from .errors import ResultsError
-from .result_file import TABLES
 from .result_layers import KIND_PROPERTY
 
 
@@ -175,7 +175,7 @@ def _format(name: str) -> ExportFormat:
 
 
 def _table(layer: QgsVectorLayer) -> str:
-    return TABLES.get(str(layer.customProperty(KIND_PROPERTY) or ""), "results")
+    return RESULT_TABLES.get(str(layer.customProperty(KIND_PROPERTY) or ""), "results")
 
 
 def _features(layer: QgsVectorLayer, export_format: ExportFormat, min_score: float) -> QgsVectorLayer:

@@ -23,31 +23,14 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Tuple
 from osgeo import gdal, ogr, osr
 from qgis.core import QgsApplication, QgsCoordinateReferenceSystem, QgsVectorLayer
 
-from ..protocol import Detection, GroundingResult, MultiPolygonCoords
+from ..protocol import RESULT_FIELDS, RESULT_TABLES, Detection, GroundingResult, MultiPolygonCoords
 from .errors import ResultsError
 from .geotiff_bytes import spatial_reference
 from .result_style import apply_style, style_as_qml
 
-#: Table of each kind of geometry, from the bottom of the map to its top.
-TABLES = {"anchor": "anchors", "mask": "masks", "obb": "oriented_boxes", "hbb": "boxes"}
-
-#: name, OGR type, unit or meaning. "fid" is the table's own key; "id" links the geometries of one object.
-FIELDS: Tuple[Tuple[str, int], ...] = (
-    ("id", ogr.OFTString),
-    ("expression", ogr.OFTString),
-    ("score", ogr.OFTReal),
-    ("label", ogr.OFTString),
-    ("area_m2", ogr.OFTReal),
-    ("length_m", ogr.OFTReal),
-    ("width_m", ogr.OFTReal),
-    ("azimuth_deg", ogr.OFTReal),
-    ("engine", ogr.OFTString),
-    ("revision", ogr.OFTString),
-    ("gsd_m", ogr.OFTReal),
-    ("source", ogr.OFTString),
-    ("extent", ogr.OFTString),
-    ("time", ogr.OFTDateTime),
-)
+_OGR_TYPES = {"text": ogr.OFTString, "real": ogr.OFTReal, "time": ogr.OFTDateTime}
+#: Name and OGR type of each attribute; "fid" is the table's own key.
+FIELDS: Tuple[Tuple[str, int], ...] = tuple((name, _OGR_TYPES[kind]) for name, kind in RESULT_FIELDS)
 
 #: Columns of the table in which QGIS keeps styles, as QGIS itself makes it in a GeoPackage: name, type, width.
 STYLE_FIELDS: Tuple[Tuple[str, int, int], ...] = (
@@ -220,7 +203,7 @@ def _write(
     outputs: Sequence[str],
     crs: QgsCoordinateReferenceSystem,
 ) -> Tuple[WrittenLayer, ...]:
-    kinds = [kind for kind in TABLES if kind in outputs]
+    kinds = [kind for kind in RESULT_TABLES if kind in outputs]
     labelled = next((kind for kind in ("mask", "obb", "hbb") if kind in kinds), "")
     dataset = gdal.GetDriverByName("GPKG").Create(str(path), 0, 0, 0, gdal.GDT_Unknown)
     if dataset is None:
@@ -266,10 +249,10 @@ def _write_layer(
     is_box = kind in ("obb", "hbb")
     options = ["GEOMETRY_NAME=geom", "FID=fid"]
     layer = dataset.CreateLayer(
-        TABLES[kind], reference, ogr.wkbPolygon if is_box else ogr.wkbMultiPolygon, options=options
+        RESULT_TABLES[kind], reference, ogr.wkbPolygon if is_box else ogr.wkbMultiPolygon, options=options
     )
     if layer is None:
-        raise OSError(gdal.GetLastErrorMsg() or f"GDAL cannot create the table {TABLES[kind]}")
+        raise OSError(gdal.GetLastErrorMsg() or f"GDAL cannot create the table {RESULT_TABLES[kind]}")
     for name, field_type in FIELDS:
         _ok(layer.CreateField(ogr.FieldDefn(name, field_type)), f"create the field {name}")
     definition = layer.GetLayerDefn()
@@ -286,7 +269,7 @@ def _write_layer(
         feature.SetGeometryDirectly(ogr.CreateGeometryFromWkb(wkb))
         _ok(layer.CreateFeature(feature), f"write the object {detection.id}")
         count += 1
-    return WrittenLayer(kind, TABLES[kind], count, is_labelled)
+    return WrittenLayer(kind, RESULT_TABLES[kind], count, is_labelled)
 
 
 def _ok(code: Optional[int], what: str) -> None:

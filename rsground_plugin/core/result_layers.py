@@ -20,7 +20,6 @@ from qgis.PyQt.QtCore import QCoreApplication
 
 from .errors import ResultsError
 from .result_file import (
-    TABLES,
     Provenance,
     WrittenLayer,
     WrittenResult,
@@ -140,7 +139,6 @@ def set_min_score(layers: Iterable[QgsVectorLayer], min_score: float) -> None:
 __all__ = [
     "EXPRESSION_PROPERTY",
     "KIND_PROPERTY",
-    "TABLES",
     "Provenance",
     "ResultGroup",
     "WrittenLayer",

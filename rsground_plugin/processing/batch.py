@@ -27,9 +27,9 @@ from qgis.core import (
 from ..core.batch_job import BatchJob
 from ..core.errors import ServerRefused
 from ..core.raster_tile import TileArea
-from ..core.result_file import TABLES
 from ..core.result_layers import layer_title
 from ..core.server_process import ServerSource
+from ..protocol import RESULT_TABLES
 from . import batch_feedback
 from .algorithm import RSGroundAlgorithm, engine_parameters, expressions_of, least_score_parameter, tr
 
@@ -169,7 +169,7 @@ def _load_afterwards(output: Path, context: QgsProcessingContext) -> None:
 
 
 def _tables(output: Path) -> Iterator[tuple]:
-    for kind, table in TABLES.items():
+    for kind, table in RESULT_TABLES.items():
         layer = QgsVectorLayer(f"{output}|layername={table}", kind, "ogr")
         if layer.isValid() and layer.featureCount() > 0:
             yield kind, table

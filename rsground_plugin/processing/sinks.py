@@ -17,7 +17,8 @@ from qgis.core import (
 )
 from qgis.PyQt.QtCore import QVariant
 
-from ..core.result_file import FIELDS, TABLES
+from ..core.result_file import FIELDS
+from ..protocol import RESULT_TABLES
 from .algorithm import tr
 
 _QT_TYPES = {ogr.OFTString: QVariant.String, ogr.OFTReal: QVariant.Double, ogr.OFTDateTime: QVariant.DateTime}
@@ -37,7 +38,7 @@ def features_of(geopackage: Path, kind: str, where: str = "") -> Iterator[QgsFea
     Raises:
         QgsProcessingException: the file cannot be opened.
     """
-    layer = QgsVectorLayer(f"{geopackage}|layername={TABLES[kind]}", kind, "ogr")
+    layer = QgsVectorLayer(f"{geopackage}|layername={RESULT_TABLES[kind]}", kind, "ogr")
     if not layer.isValid():
         raise QgsProcessingException(tr("{path} cannot be opened as a result.").format(path=geopackage))
     fields = result_fields()

@@ -15,7 +15,8 @@ import shapely
 from fake_engine import AFFINE, tile_bytes
 
 from inference_server.__main__ import FAULT, FOUND, NOTHING, USAGE, main
-from inference_server.vectors import Provenance, write_result
+from inference_server.exports.grounding import Provenance, tables_of
+from inference_server.exports.vector import write_tables
 from inference_server.version import VERSION
 from rsground_plugin.protocol import Detection, GroundingResult
 
@@ -58,8 +59,8 @@ def test_a_geopackage_with_three_linked_layers(scene, tmp_path, capsys):
         assert values["expression"][0] == ROOF
         assert values["engine"][0] == "geobia"
         assert values["source"][0] == str(scene)
-        assert values["extent"][0] == "500000,5499872,500128,5500000"
-        assert values["time"][0].endswith("+00:00")
+        assert shapely.from_wkt(values["extent"][0]).bounds == (500000, 5499872, 500128, 5500000)
+        assert abs(values["time"][0] - np.datetime64("now")) < np.timedelta64(60, "s"), "UTC"
         ids.append(list(values["id"]))
         best = geometries[int(np.argmax(values["score"]))]
         assert best.bounds == pytest.approx((500_030, 5_499_955, 500_070, 5_499_980), abs=3.0)
@@ -86,6 +87,22 @@ def test_one_output_is_one_file_of_that_name(scene, tmp_path):
     out = tmp_path / "out.json"
     assert main(["ground", str(scene), ROOF, "-o", str(out), "--outputs", "obb"]) == FOUND
     assert [p.name for p in tmp_path.glob("out*")] == ["out.json"]
+
+
+def test_anchors_are_a_table_and_other_formats_are_there(scene, tmp_path):
+    ring = ((0.0, 0.0), (2.0, 0.0), (2.0, -1.0), (0.0, -1.0), (0.0, 0.0))
+    found = (Detection("a", 0.5, "car", hbb=ring),)
+    result = GroundingResult("the car on the road", "fake", "1", found, (Detection("b", 0.9, "road", obb=ring),))
+    write_tables(tables_of(result, Provenance("s", "POLYGON EMPTY")), tmp_path / "o.gpkg", "gpkg")
+    _, values, geometries, _ = read(tmp_path / "o.gpkg", "anchors")
+    assert list(values["id"]) == ["b"]
+    assert geometries[0].geom_type == "MultiPolygon"
+    command = ["ground", str(scene), ROOF, "--outputs", "mask"]
+    assert main([*command, "-o", str(tmp_path / "out.fgb")]) == FOUND
+    assert len(read(tmp_path / "out.fgb")[2]) == 1
+    assert main([*command, "-o", str(tmp_path / "out"), "--format", "coco"]) == FOUND
+    (image,) = json.loads((tmp_path / "out.json").read_text())["images"]
+    assert (image["file_name"], image["width"], image["height"]) == (str(scene), 256, 256)
 
 
 def test_shapefiles_have_short_names_and_their_suffix(scene, tmp_path):
@@ -149,7 +166,7 @@ def test_an_extent_with_a_leading_minus(tmp_path, capsys, joined):
         (["{scene}", "a", "--extent", "0,0,1,1"], USAGE, "outside the raster"),
         (["{scene}", "a", "--extent", "9,9,1,1"], USAGE, "x_min < x_max"),
         (["{scene}", "a", "--extent", "0,0,1,1", "--extent-crs", "EPSG:0"], USAGE, "'EPSG:0'"),
-        (["{scene}", "a", "-o", "{folder}/out.xyz"], FAULT, ".gpkg"),
+        (["{scene}", "a", "-o", "{folder}/out.xyz"], USAGE, ".gpkg"),
         (["{folder}/missing.tif", "a"], FAULT, "missing.tif"),
         (["{scene}", ROOF, "-o", "{folder}/no/such/folder/out.gpkg"], FAULT, "cannot be written"),
     ],
@@ -208,7 +225,7 @@ def test_missing_measures_and_masks_are_left_out(tmp_path):
         Detection("b", 0.25, "x", hbb=ring, mask=((ring,),), area_m2=2.0),
     )
     result = GroundingResult("дом", "fake", "1", detections)
-    written = write_result(result, tmp_path / "o.gpkg", Provenance("s", (0, 0, 1, 1)), file_format="gpkg")
+    written = write_tables(tables_of(result, Provenance("s", "POLYGON EMPTY")), tmp_path / "o.gpkg", "gpkg")
     assert written == [tmp_path / "o.gpkg"]
     _, values, geometries, crs = read(tmp_path / "o.gpkg", "boxes")
     assert list(values["label"]) == ["дом", "x"]

@@ -104,9 +104,9 @@ def test_an_area_as_extent_and_as_a_file(scene, tmp_path, capsys):
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_it_says_how_to_go_on(tmp_path, number):
-    path = planted(tmp_path / "a.tif", (100, 100, 60, 60), height=1700, width=1700)
-    command = [sys.executable, "-m", "inference_server", "batch", str(path), "-e", "white buildings", "--json"]
-    command += ["-o", str(tmp_path / "out.gpkg")]
+    path = planted(tmp_path / "a.tif", (100, 100, 60, 60), height=2300, width=2300)
+    command = [sys.executable, str(Path(__file__).with_name("batch_cli_child.py")), str(path), "-e", "white buildings"]
+    command += ["--json", "-o", str(tmp_path / "out.gpkg")]
     child = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     for line in child.stdout:
         if isinstance(batch_event_from_line(line), TileEvent):
@@ -118,5 +118,5 @@ def test_interrupted_it_says_how_to_go_on(tmp_path, number):
     last = batch_event_from_line(out.splitlines()[-1])
     assert isinstance(last, ErrorEvent)
     assert last.error.code == "cancelled"
-    again = subprocess.run([*command[:-2], "-o", command[-1], "--dry-run"], cwd=ROOT, capture_output=True, text=True)
+    again = subprocess.run([*command, "--dry-run"], cwd=ROOT, capture_output=True, text=True)
     assert batch_event_from_line(again.stdout.splitlines()[0]).plan.done >= 1

@@ -1,0 +1,25 @@
+"""``rsground batch`` with an engine that does two tiles, then waits to be stopped: python batch_cli_child.py ARGS."""
+
+import sys
+import time
+from pathlib import Path
+
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+from fake_engine import FakeEngine, registry  # noqa: E402
+
+from inference_server.__main__ import main  # noqa: E402
+from inference_server.batch.run import Batch  # noqa: E402
+
+
+class WaitingEngine(FakeEngine):
+    def encode(self, tile, progress):
+        if self.encoded == 2:
+            time.sleep(120)
+        return super().encode(tile, progress)
+
+
+if __name__ == "__main__":
+    engines, prepare = registry(WaitingEngine()), Batch.prepare
+    Batch.prepare = lambda request, **options: prepare(request, lambda: engines, **options)
+    sys.exit(main(["batch", *sys.argv[1:]]))
