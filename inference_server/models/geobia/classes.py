@@ -69,6 +69,7 @@ class Nodes:
         tile_px: number of pixels of the tile.
         gradient_scale: typical gradient of the scene, see ``SceneTone``.
         witness: what the evidence network says of each node.
+        is_part: whether the tile is one of a scene, whose neighbours show whole what its frame cuts.
     """
 
     t: NodeTable
@@ -76,6 +77,7 @@ class Nodes:
     tile_px: int
     gradient_scale: float
     witness: Witness
+    is_part: bool = False
 
     def metres(self, pixels: Column, low: float, high: float, *, power: int = 1, soft: float = 1.5) -> Column:
         """Whether a length (power 1) or area (power 2) in pixels lies within a range in metres."""
@@ -385,7 +387,9 @@ def _pier(n: Nodes) -> Column:
 
 def _thing(n: Nodes) -> Column:
     """Any distinct, compact region: what is left when a word names nothing that the rules know."""
-    return n.distinct * (0.4 + 0.6 * n.compact) * n.share(2e-5, 0.35)
+    # A clear border around a filled outline makes a thing, too: the curves know rather what real things look like.
+    outlined = ramp(n.t.closure, 0.3, 0.6) * n.compact
+    return np.maximum(n.distinct, outlined) * (0.4 + 0.6 * n.compact) * n.share(2e-5, 0.35)
 
 
 #: Classes whose curves were fitted on real labels: the curves alone decide.
@@ -417,7 +421,7 @@ def degree(name: str, nodes: Nodes) -> Column:
     """
     if name not in nodes.known_degrees:
         found = _degree(name, nodes)
-        if name in THINGS:
+        if name in THINGS and not nodes.is_part:
             found = found * (1.0 - CUT_DOUBT * ramp(nodes.t.edge_share, 0.05, 0.3))
         nodes.known_degrees[name] = found
     return nodes.known_degrees[name]

@@ -104,7 +104,7 @@ class GeobiaEngine:
         trees = tuple(each.without_pixels() for each in (*trees, roads))
         progress("features", 3, 3)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
-        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees))
+        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees), is_part=part is not None)
         return Encoding(Forest(trees), nodes, leaves.tone, MAX_CANDIDATES if part is None else MAX_OF_PART)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
