@@ -126,8 +126,10 @@ def _of_samples(options: argparse.Namespace, data: DataSet, header: dict[str, An
     for sample in data.samples():
         if sample.id in shown:
             tiles[sample.id] = sample.image.tile()
+            print(f"\rreport: {len(tiles)} of {len(shown)} pictures", end="", file=sys.stderr, flush=True)
             if len(tiles) == len(shown):
                 break
+    print(file=sys.stderr)
     text = report.markdown(header, answers, options.convention)
     cards = {title: [report_page.card(a, tiles.get(a.id)) for a in items] for title, items in groups.items()}
     return text, report_page.page(text, cards, report_page.LEGEND)
