@@ -21,7 +21,7 @@ from scipy.ndimage import distance_transform_edt
 from shapely.geometry import Polygon
 
 from inference_server.evaluation.scenes import generate
-from inference_server.geometry import Mask
+from inference_server.geometry import Mask, iou_hbb
 from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, THINGS
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
@@ -140,7 +140,9 @@ def _paint_outlines(tile: LabelledTile, on: Bits, unknown: Bits) -> None:
 
 
 def _paint_boxes(tile: LabelledTile, on: Bits, unknown: Bits) -> None:
-    forest, boxes = _regions(tile)
+    # A crown is no region of its own.
+    forest = None if tile.source == "trees" else _regions(tile)
+    boxes = None if forest is None else forest.boxes
     rows, cols = on.shape
     for item in tile.objects:
         x0, y0, x1, y1 = item.box
@@ -151,16 +153,11 @@ def _paint_boxes(tile: LabelledTile, on: Bits, unknown: Bits) -> None:
         bits = bits_of([item.name]) | bits_of([CORE, EDGE])
         unknown[window] |= np.uint32(bits)
     for item in tile.objects:
-        x0, y0, x1, y1 = item.box
-        inter = np.clip(np.minimum(boxes[:, 2], x1) - np.maximum(boxes[:, 0], x0), 0, None) * np.clip(
-            np.minimum(boxes[:, 3], y1) - np.maximum(boxes[:, 1], y0), 0, None
-        )
-        sizes = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
-        iou = inter / (sizes + (x1 - x0) * (y1 - y0) - inter)
-        best = int(iou.argmax())
-        is_filled = item.name != "tree" and iou[best] >= 0.65
-        share = 0.75 if item.name == "tree" else 0.3
-        mask = forest.mask(best) if is_filled else _ellipse(item.box, share, (rows, cols))
+        mask = _ellipse(item.box, 0.75 if item.name == "tree" else 0.3, (rows, cols))
+        if forest is not None and boxes is not None and item.name != "tree":
+            iou = iou_hbb(boxes, np.array([item.box]))[:, 0]
+            if iou.max() >= 0.65:
+                mask = forest.mask(int(iou.argmax()))
         if mask is None:
             continue
         height, width = mask.pixels.shape
@@ -170,13 +167,9 @@ def _paint_boxes(tile: LabelledTile, on: Bits, unknown: Bits) -> None:
         unknown[there][mask.pixels] &= ~np.uint32(bits)
 
 
-def _regions(tile: LabelledTile) -> tuple[Forest, NDArray[np.float64]]:
-    if tile.source == "trees":
-        return Forest(()), np.zeros((1, 4))
+def _regions(tile: LabelledTile) -> Forest:
     tree = build_region_tree(tile.rgb, tile.valid)
-    all_trees = (tree, *blob_trees(tree, leaf_table(tree)))
-    boxes = np.concatenate([each.bounds[:, [1, 0, 3, 2]] for each in all_trees]).astype(np.float64)
-    return Forest(all_trees), boxes
+    return Forest((tree, *blob_trees(tree, leaf_table(tree))))
 
 
 def _ellipse(box: tuple[float, float, float, float], share: float, shape: tuple[int, int]) -> Mask | None:

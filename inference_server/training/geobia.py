@@ -26,6 +26,7 @@ from scipy.optimize import minimize
 from inference_server.models.geobia import additive
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import joined, leaf_table, node_table
+from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
 from inference_server.training.geobia_labels import LabelledObject, LabelledTile, generated_tile, real
 from inference_server.training.geobia_trees import grow, tables, write
@@ -128,7 +129,7 @@ def sample(item: LabelledTile | int) -> Sample:
     leaves = leaf_table(tree)
     trees = [tree, *blob_trees(tree, leaves)]
     table = joined([node_table(each, leaves) for each in trees])
-    boxes = np.concatenate([each.bounds[each.own][:, [1, 0, 3, 2]] for each in trees]).astype(np.float64)
+    boxes = Forest(tuple(trees)).boxes
     best = np.zeros(len(boxes))
     owner = np.full(len(boxes), -1)
     for number, labelled in enumerate(tile.objects):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
@@ -32,6 +33,11 @@ class Forest:
     def offsets(self) -> IntArray:
         """First number of each tree's nodes, and the total."""
         return np.cumsum([0, *(tree.n_nodes - tree.first_own for tree in self.trees)])
+
+    @property
+    def boxes(self) -> NDArray[np.float64]:
+        """(node, 4) x_min, y_min, x_max, y_max in pixels."""
+        return np.concatenate([t.bounds[t.own][:, [1, 0, 3, 2]] for t in self.trees]).astype(np.float64)
 
     @cached_property
     def _leaf_orders(self) -> list[IntArray]:
