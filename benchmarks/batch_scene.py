@@ -36,10 +36,10 @@ THEMES = ("residential", "mixed", "industrial", "rural", "residential", "urban",
 SHIFT = (700, 500)
 #: What is asked for, and the category of the truth.
 TEXTS = {"buildings": "building", "cars": "car"}
-#: Corners of the areas that are also searched as one tile, as shares of what is left of the side.
+#: Corners of the areas that are also searched alone, as one tile, as shares of what is left of the side.
 AREAS = [(0.08, 0.11), (0.35, 0.52), (0.52, 0.21), (0.71, 0.83), (0.93, 0.42), (0.2, 0.9)]
-#: Objects nearer to such an area's rim are cut by it, or judged without what is beyond.
-RIM_PX = 64
+#: Side of such an area; with the margins around it one tile holds it.
+AREA_PX = 1016
 AFFINE = Affine(GSD_M, 0, 500_000, 0, -GSD_M, 5_500_000)
 
 Geometries = NDArray[Any]
@@ -84,12 +84,10 @@ def make_scene(place: Path, side: int) -> Path:
     return path
 
 
-def search(raster: Path, output: Path, *, core_px: int, workers: int = 1) -> tuple[dict[str, Geometries], list[Any]]:
+def search(
+    raster: Path, output: Path, *, area: Any = None, workers: int = 1
+) -> tuple[dict[str, Geometries], list[Any]]:
     """The masks found by expression, in the scene's pixels, and the tiles; prints how far it is."""
-    import functools
-
-    from inference_server.batch import scene
-    from inference_server.batch.grid import tiles_of
     from inference_server.batch.run import Batch
     from inference_server.models.registry import Registry
     from rsground_plugin.protocol import BatchRequest, TileEvent
@@ -98,13 +96,13 @@ def search(raster: Path, output: Path, *, core_px: int, workers: int = 1) -> tup
         if isinstance(event, TileEvent) and event.done % 8 == 0:
             print(f"{time.strftime('%H:%M:%S')} {output.stem} {event.done}/{event.total}", file=sys.stderr, flush=True)
 
-    scene.tiles_of = functools.partial(tiles_of, core_px=core_px)
-    try:
-        request = BatchRequest((str(raster),), tuple(TEXTS), str(output), outputs=("mask",))
-        batch = Batch.prepare(request, Registry, workers=workers)
-        batch.run(tell)
-    finally:
-        scene.tiles_of = tiles_of
+    on_map = None
+    if area is not None:
+        corners = shapely.transform(area, lambda xy: np.stack(AFFINE * (xy[:, 0], xy[:, 1]), axis=1))
+        on_map = ((tuple(corners.exterior.coords),),)
+    request = BatchRequest((str(raster),), tuple(TEXTS), str(output), outputs=("mask",), area=on_map)
+    batch = Batch.prepare(request, Registry, workers=workers)
+    batch.run(tell)
     _, _, shapes, columns = pyogrio.raw.read(output, layer="masks", columns=["expression"])
     in_pixels = shapely.transform(shapely.from_wkb(shapes), lambda xy: np.stack(~AFFINE * (xy[:, 0], xy[:, 1]), axis=1))
     in_pixels = shapely.make_valid(in_pixels)
@@ -175,25 +173,14 @@ def against_single_tiles(raster: Path, place: Path, found: dict[str, Geometries]
     """F1 by expression over each of ``AREAS``, all together last."""
     sums: dict[str, list[tuple[int, int]]] = {text: [] for text in TEXTS}
     for number, shares in enumerate(AREAS):
-        row, col = (round(share * (side - PART_PX)) for share in shares)
-        window = Window(col, row, PART_PX, PART_PX)
-        crop = place / f"area_{number}.tif"
-        if not crop.is_file():
-            with rasterio.open(raster) as whole:
-                profile = {
-                    **whole.profile,
-                    "width": PART_PX,
-                    "height": PART_PX,
-                    "transform": whole.window_transform(window),
-                }
-                pixels = whole.read(window=window)
-            with rasterio.open(crop, "w", **profile) as dataset:
-                dataset.write(pixels)
-        alone, _ = search(crop, crop.with_suffix(".gpkg"), core_px=100_000)
-        area = shapely.box(col, row, col + PART_PX, row + PART_PX)
+        row, col = (round(share * (side - AREA_PX)) for share in shares)
+        area = shapely.box(col, row, col + AREA_PX, row + AREA_PX)
+        alone, tiles = search(raster, place / f"area_{number}.gpkg", area=area)
+        if len(tiles) != 1:
+            raise AssertionError(f"Expected the area to be one tile, got {len(tiles)}")
         for text in TEXTS:
             ours = found[text][shapely.intersects(area, found[text])]
-            sums[text].append(agreement(ours, alone[text], area.buffer(-RIM_PX, join_style="mitre")))
+            sums[text].append(agreement(ours, alone[text], area))
     return {
         text: [round(hits / max(1, count), 3) for hits, count in [*pairs, tuple(map(sum, zip(*pairs, strict=True)))]]
         for text, pairs in sums.items()
@@ -210,7 +197,7 @@ def main() -> None:
     start = time.monotonic()
     raster = make_scene(options.folder, options.side)
     made = time.monotonic()
-    found, tiles = search(raster, options.folder / "found.gpkg", core_px=1024, workers=options.workers)
+    found, tiles = search(raster, options.folder / "found.gpkg", workers=options.workers)
     seconds = time.monotonic() - made
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     cores = shapely.union_all([shapely.box(*tile.core.bounds).boundary for tile in tiles])

@@ -17,6 +17,9 @@ from inference_server.models.geobia.vocabulary import SURFACES, meaning
 CORE_PX = 1024
 #: Pixels that a window reaches beyond its core, at least and at most.
 MARGIN_PX = (48, 256)
+#: Cores and margins are multiples of so many pixels (but for the raster's own rims): tiles that overlap see the same
+#: pixels when an engine shrinks them by two, four or eight, or looks at every other one.
+STEP_PX = 8
 #: The coarse pass sees so many pixels of the fine one as one, along each axis.
 COARSE_FACTOR = 4
 #: How large most things of a class are, in metres: the overlap sees them whole.
@@ -98,17 +101,19 @@ def margin_px(phrases: Iterable[Phrase], gsd_m: float | None) -> int:
     """How far windows reach beyond cores so that what is looked for is seen whole."""
     low, high = MARGIN_PX
     largest_m = max(typical_m(phrase) for phrase in phrases)
-    return high if gsd_m is None else min(high, max(low, math.ceil(largest_m / gsd_m)))
+    return high if gsd_m is None else min(high, max(low, math.ceil(largest_m / gsd_m / STEP_PX) * STEP_PX))
 
 
 def tiles_of(
     width: int, height: int, *, margin: int, core_px: int = CORE_PX, area: BaseGeometry | None = None
 ) -> tuple[Tile, ...]:
-    """Tiles row by row; with an area (pixel space), those whose core meets it.
+    """Tiles row by row over the raster; with an area (pixel space), over what it spans, those whose core meets it.
 
-    A raster that one window can hold is one tile. Cores of one raster differ by a pixel at most.
+    What one window can hold is one tile. Cores differ by ``STEP_PX`` at most.
     """
-    cols, rows = (_edges(size, core_px, core_px + 2 * margin) for size in (width, height))
+    left, top, right, bottom = (0, 0, width, height) if area is None else _span(area, width, height)
+    cols = _edges(left, right, width, margin, core_px)
+    rows = _edges(top, bottom, height, margin, core_px)
     tiles = []
     for row_0, row_1 in zip(rows, rows[1:], strict=False):
         for col_0, col_1 in zip(cols, cols[1:], strict=False):
@@ -122,6 +127,18 @@ def tiles_of(
     return tuple(tiles[i] for i in sorted(met.tolist()))
 
 
-def _edges(size: int, core_px: int, window_px: int) -> list[int]:
-    count = 1 if size <= window_px else math.ceil(size / core_px)
-    return [round(i * size / count) for i in range(count + 1)]
+def _span(area: BaseGeometry, width: int, height: int) -> tuple[int, int, int, int]:
+    """What of the raster the area spans, (col_0, row_0, col_1, row_1); empty where they do not meet."""
+    if area.is_empty:
+        return (0, 0, 0, 0)
+    x_0, y_0, x_1, y_1 = area.bounds
+    col_0, row_0 = (max(0, math.floor(v / STEP_PX) * STEP_PX) for v in (x_0, y_0))
+    return (col_0, row_0, min(width, math.ceil(x_1)), min(height, math.ceil(y_1)))
+
+
+def _edges(start: int, end: int, length: int, margin: int, core_px: int) -> list[int]:
+    if end <= start:
+        return []
+    is_one = min(length, end + margin) - max(0, start - margin) <= core_px + 2 * margin
+    count = 1 if is_one else math.ceil((end - start) / core_px)
+    return [start, *(start + round(i * (end - start) / count / STEP_PX) * STEP_PX for i in range(1, count)), end]

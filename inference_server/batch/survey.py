@@ -7,8 +7,6 @@ from collections.abc import Iterator
 
 import numpy as np
 from rasterio.io import DatasetReader
-from shapely import STRtree
-from shapely.geometry import box
 
 from inference_server.batch.grid import Box, Tile
 from inference_server.batch.scene import Grid, Scene, read_tile
@@ -30,7 +28,7 @@ def survey_sheet(scene: Scene, dataset: DatasetReader, grid: Grid) -> RasterTile
     Args:
         scene: the scene.
         dataset: its open file.
-        grid: the pass; patches lie within its tiles.
+        grid: the pass. Patches come from all of it, whatever part is searched: that has no say in what is found there.
 
     Raises:
         InvalidTile: the file cannot be read.
@@ -52,19 +50,16 @@ def survey_sheet(scene: Scene, dataset: DatasetReader, grid: Grid) -> RasterTile
 
 
 def _places(grid: Grid, count: int) -> Iterator[Box]:
-    """About so many places of patches on a lattice over the pass, those within its tiles."""
+    """About so many places of patches on a lattice over the pass."""
     width, height = min(PATCH_PX, grid.width), min(PATCH_PX, grid.height)
     cell = max(float(PATCH_PX), math.sqrt(grid.width * grid.height / count))
     cols, rows = (max(1, round(size / cell)) for size in (grid.width, grid.height))
-    cores = STRtree([box(*tile.core.bounds) for tile in grid.tiles])
     for i in range(rows):
         for j in range(cols):
             # In the middle of its cell, so that the scene's rim has its share.
             row = min(max(0, round(grid.height * (i + 0.5) / rows - height / 2)), grid.height - height)
             col = min(max(0, round(grid.width * (j + 0.5) / cols - width / 2)), grid.width - width)
-            place = Box(col, row, col + width, row + height)
-            if len(cores.query(box(*place.bounds), predicate="intersects")):
-                yield place
+            yield Box(col, row, col + width, row + height)
 
 
 def _sheet(patches: list[RasterTile]) -> RasterTile:

@@ -157,7 +157,7 @@ def test_min_score_and_outputs(houses, tmp_path):
 
 def test_tiles_without_data_are_skipped(tmp_path):
     pixels = patches((100, 100, 40, 40), (2000, 2000, 40, 40), height=SIDE, width=SIDE)
-    pixels[:, :, 767:1533] = 0
+    pixels[:, :, 768:1536] = 0
     engine = FakeEngine()
     path = write_raster(tmp_path / "a.tif", pixels, nodata=0)
     result = run(path, ["cars"], tmp_path / "out.gpkg", make=lambda: registry(engine))

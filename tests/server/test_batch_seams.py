@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import shapely
 from batch_scenes import pixel_boxes, planted, run
 
-from inference_server.batch.grid import bare, margin_px, phrases_of, tiles_of, typical_m
+from inference_server.batch.grid import Box, bare, margin_px, phrases_of, tiles_of, typical_m
 from inference_server.batch.scene import open_scene
 from inference_server.expression import parse
 
 #: At 0.5 m a pixel houses make an overlap of 120; 2300 pixels are cores with seams at 767 and 1533.
-SIDE, SEAMS, MARGIN = 2300, (767, 1533), 120
+SIDE, SEAMS, MARGIN = 2300, (768, 1536), 120
 
 
 def test_the_numbers_above(tmp_path):
@@ -78,6 +79,20 @@ def test_tiles_cover_a_raster_once():
         assert tile.window.row_1 == min(1900, tile.core.row_1 + 100)
     assert (seen == 1).all()
     assert len(tiles_of(1200, 700, margin=100, core_px=1000)) == 1  # one window holds it
+    inner = [edge for tile in tiles for edge in (tile.core.col_0, tile.core.row_0, tile.window.col_0)]
+    assert {edge % 4 for edge in inner} == {0}
+
+
+def test_tiles_of_an_area_cover_what_it_spans():
+    area = shapely.box(1301.5, 203.2, 2100, 1000)
+    (tile,) = tiles_of(9000, 9000, margin=100, core_px=1000, area=area)
+    assert tile.core == Box(1296, 200, 2100, 1000)
+    assert tile.window == Box(1196, 100, 2200, 1100)
+    two = shapely.union_all([area, shapely.box(8500, 8500, 9900, 9900)])
+    tiles = tiles_of(9000, 9000, margin=100, core_px=1000, area=two)
+    assert shapely.union_all([shapely.box(*t.core.bounds) for t in tiles]).covers(area)
+    assert len(tiles) < 8, "those between the parts are left out"
+    assert tiles_of(9000, 9000, margin=100, area=shapely.box(-50, -50, -10, -10)) == ()
 
 
 def test_phrases_are_all_that_the_engine_is_asked():

@@ -112,8 +112,19 @@ def test_every_tile_is_told_of_the_whole_and_of_its_place(houses, tmp_path):
         mean = float(dataset.read(1).mean())
     (told,) = {part.survey["mean"] for part in engine.parts}
     assert told == pytest.approx(mean, abs=0.5)
-    assert [(part.row, part.col) for part in engine.parts][:2] == [(0, 0), (0, 767 - 48)]
+    assert [(part.row, part.col) for part in engine.parts][:2] == [(0, 0), (0, 768 - 48)]
     assert len({part.nominal_px for part in engine.parts}) == 1
+
+
+def test_an_area_is_judged_by_the_whole_raster(houses, tmp_path):
+    path, boxes = houses
+    engine = SurveyingFake()
+    ring = ((500_300.0, 5_499_700.0), (500_420.0, 5_499_700.0), (500_420.0, 5_499_580.0), (500_300.0, 5_499_580.0))
+    run(path, ["cars"], tmp_path / "out.gpkg", make=lambda: registry(engine), area=((ring,),))
+    with rasterio.open(path) as dataset:
+        mean = float(dataset.read(1).mean())
+    assert [part.survey["mean"] for part in engine.parts] == [pytest.approx(mean, abs=0.5)], "one tile holds it"
+    assert 0 < len(pixel_boxes(tmp_path / "out.gpkg")) < len(boxes)
 
 
 def test_a_scene_of_one_tile_needs_no_survey(tmp_path):

@@ -82,6 +82,23 @@ def test_blocks_agree_with_the_whole(scene: Scene, monkeypatch: pytest.MonkeyPat
     assert ((parts > 0.5) == (whole > 0.5)).mean() > 0.99
 
 
+@pytest.mark.parametrize("gsd_m", [0.3, 0.15])
+def test_tiles_of_a_scene_are_seen_alike_where_they_overlap(scene: Scene, gsd_m: float) -> None:
+    whole = evidence_of(scene.rgb, gsd_m).values.astype(np.float32)
+    row, col = 72, 40
+    rgb = scene.rgb[:, row:, col:]
+    step = round(2 * 0.3 / gsd_m)
+    inner = np.s_[:, 80:, 80:]
+
+    def differs(values: np.ndarray) -> float:
+        there = whole[:, row // step :, col // step :]
+        return float((np.abs(values.astype(np.float32) - there)[inner] > 0.02).mean())
+
+    placed, adrift = (differs(evidence_of(rgb, gsd_m, origin=o).values) for o in ((row, col), (0, 0)))
+    assert placed < 0.012, "what is left comes from the rim, 160 pixels of the network away"
+    assert adrift > 3 * placed
+
+
 def test_it_sees_the_water_and_the_trees_of_a_generated_scene(scene: Scene) -> None:
     evidence = evidence_of(scene.rgb, 0.3)
     for name, least in (("water", 0.8), ("tree", 0.4)):

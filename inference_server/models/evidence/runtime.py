@@ -18,9 +18,9 @@ from inference_server.models.evidence.classes import BIT, OUTPUTS
 MODEL = Path(__file__).with_name("evidence.onnx")
 #: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
 FINEST_M = 0.3
-#: A side up to the first is seen whole, a longer one in parts of at most the second, with so many pixels around them:
-#: memory stays flat.
-WHOLE_PX, BLOCK_PX, MARGIN_PX = 1152, 704, 64
+#: A side up to the first is seen whole (a batch's windows are), a longer one in parts of at most the second, with so
+#: many pixels around them: memory stays flat.
+WHOLE_PX, BLOCK_PX, MARGIN_PX = 1536, 704, 64
 #: Rows and columns must divide by the network's coarsest stride.
 STRIDE = 32
 
@@ -67,12 +67,16 @@ def planes_of(rgb: NDArray[Any], gsd_m: float | None) -> NDArray[np.float32]:
     return out
 
 
-def evidence_of(rgb: NDArray[np.uint8], gsd_m: float | None, *, model: Path = MODEL) -> Evidence:
+def evidence_of(
+    rgb: NDArray[np.uint8], gsd_m: float | None, *, origin: tuple[int, int] = (0, 0), model: Path = MODEL
+) -> Evidence:
     """The network's answer for a tile.
 
     Args:
         rgb: (3, row, col).
         gsd_m: metres a pixel, None when unknown.
+        origin: (row, col) of the tile's first pixel in its scene. The network's strides start at the scene's: tiles
+            that overlap are seen alike where they do.
         model: the network, as ONNX.
     """
     rows, cols = rgb.shape[1:]
@@ -82,18 +86,23 @@ def evidence_of(rgb: NDArray[np.uint8], gsd_m: float | None, *, model: Path = MO
         picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
         rgb = np.asarray(picture.resize(size, Image.Resampling.BOX)).transpose(2, 0, 1)
         gsd_m = None if gsd_m is None else gsd_m / shrink
+    else:
+        shrink = 1.0
     height, width = rgb.shape[1:]
-    padded = (-(-height // STRIDE) * STRIDE, -(-width // STRIDE) * STRIDE)
-    rgb = np.pad(rgb, ((0, 0), (0, padded[0] - height), (0, padded[1] - width)), mode="edge")
+    # Even, so that the outputs' pixels, which are two wide, stay whole.
+    top, left = (round(start * shrink / 2) * 2 % STRIDE for start in origin)
+    bottom, right = (-(before + size) % STRIDE for before, size in ((top, height), (left, width)))
+    rgb = np.pad(rgb, ((0, 0), (top, bottom), (left, right)), mode="edge")
+    padded = rgb.shape[1:]
     values = np.empty((len(OUTPUTS), padded[0] // 2, padded[1] // 2), np.float16)
     session = _session(model)
     for rows_of, cols_of in itertools.product(*map(_parts, padded)):
-        (top, row, end, bottom), (left, col, last, right) = rows_of, cols_of
-        block = planes_of(rgb[:, top:bottom, left:right], gsd_m)[None]
+        (above, row, end, below), (before, col, last, behind) = rows_of, cols_of
+        block = planes_of(rgb[:, above:below, before:behind], gsd_m)[None]
         found = session.run(None, {"image": block})[0][0]
-        inner = found[:, (row - top) // 2 : (end - top) // 2, (col - left) // 2 : (last - left) // 2]
+        inner = found[:, (row - above) // 2 : (end - above) // 2, (col - before) // 2 : (last - before) // 2]
         values[:, row // 2 : end // 2, col // 2 : last // 2] = inner
-    values = values[:, : -(-height // 2), : -(-width // 2)]
+    values = values[:, top // 2 : (top + height + 1) // 2, left // 2 : (left + width + 1) // 2]
     return Evidence(values, (rows / (height / 2), cols / (width / 2)))
 
 

@@ -89,8 +89,9 @@ class GeobiaEngine:
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
+        origin = (0, 0) if part is None else (part.row, part.col)
         with ThreadPoolExecutor(1) as beside:
-            seeing = beside.submit(evidence_of, tile.rgb, gsd_m)
+            seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
             tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
             progress("features", 0, 3)
             leaves = leaf_table(tree, part)
