@@ -12,7 +12,10 @@ from typing import Any
 from inference_server.errors import EngineUnavailable, InvalidRequest
 
 #: Arguments that are the recipe's own fields.
-_RECIPE = ("steps", "batch", "rate", "scenes", "validation", "every", "patience", "workers", "seed", "device")
+_RECIPE = (
+    "steps", "batch", "rate", "warm_up", "scenes", "validation", "every", "patience", "workers", "seed", "device",
+    "side", "backbone_rate",
+)  # fmt: skip
 
 
 def add_parser(commands: Any) -> None:
@@ -33,6 +36,7 @@ def add_parser(commands: Any) -> None:
         ("steps", int, "optimiser steps"),
         ("batch", int, "samples a step"),
         ("rate", float, "peak learning rate"),
+        ("warm-up", int, "steps to reach it"),
         ("scenes", int, "generated scenes to draw from"),
         ("validation", int, "held-out samples for early stopping"),
         ("every", int, "steps between validations"),
@@ -40,8 +44,11 @@ def add_parser(commands: Any) -> None:
         ("workers", int, "processes that draw samples"),
         ("seed", int, "of weights and samples"),
         ("device", str, "cpu, cuda or mps; the best there is otherwise"),
+        ("side", int, "of training pictures in pixels, a multiple of 32; the network's own otherwise"),
+        ("backbone-rate", float, "the backbone's learning rate as a share of the others'"),
     ):
         provg.add_argument(f"--{name}", type=kind, help=text)
+    provg.add_argument("--encoder", type=Path, help="state of a trained evidence network, to start the backbone from")
     provg.set_defaults(run=run)
 
 
@@ -71,8 +78,9 @@ def run(options: argparse.Namespace) -> int:
         weights = {name: value for name, value in weights.items() if value is not None}
         recipe = replace(recipe, **given, weights=replace(recipe.weights, **weights))
         path = train(
-            recipe, options.output, data=options.data, cache=options.cache, resume=options.resume, report=_report
-        )
+            recipe, options.output, data=options.data, cache=options.cache, resume=options.resume, report=_report,
+            encoder=options.encoder,
+        )  # fmt: skip
     except (ValueError, FileNotFoundError) as error:
         raise InvalidRequest(str(error)) from error
     print(f"Written: {path}")

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -52,6 +52,9 @@ class Recipe:
         seed: of weights and samples.
         device: "cpu", "cuda", "mps"; "" for the best there is.
         amp: mixed precision; only on CUDA.
+        side: of the pictures that it is trained on, a multiple of 32; 0 for the network's own. Smaller ones cost less:
+            a run may begin with them and go on with the network's own.
+        backbone_rate: the backbone's learning rate as a share of the others'; less than 1 where it starts trained.
     """
 
     config: ProVGConfig = field(default_factory=ProVGConfig)
@@ -70,6 +73,8 @@ class Recipe:
     seed: int = 0
     device: str = ""
     amp: bool = True
+    side: int = 0
+    backbone_rate: float = 1.0
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch", "scenes", "validation", "every", "patience"):
@@ -77,6 +82,13 @@ class Recipe:
                 raise ValueError(f"Recipe: expected {name} to be at least 1, got {getattr(self, name)}")
         if not self.rate > 0:
             raise ValueError(f"Recipe: expected rate > 0, got {self.rate}")
+        if self.side % 32 or self.side < 0:
+            raise ValueError(f"Recipe: expected side to be 0 or a multiple of 32, got {self.side}")
+
+    @property
+    def seen(self) -> ProVGConfig:
+        """The settings by which pictures are made for training."""
+        return replace(self.config, image_size=self.side) if self.side else self.config
 
     def rate_at(self, step: int) -> float:
         """The learning rate of a step, from 0."""
@@ -96,7 +108,7 @@ class Training:
         self.device = torch.device(recipe.device or best_device())
         torch.manual_seed(recipe.seed)
         self.network = ProVG(recipe.config).to(self.device)
-        self.optimizer = torch.optim.AdamW(_groups(self.network, recipe.weight_decay), lr=recipe.rate)
+        self.optimizer = torch.optim.AdamW(_groups(self.network, recipe), lr=recipe.rate)
         self.is_mixed = recipe.amp and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed)
         self.step, self.best, self.since_best = 0, -1.0, 0
@@ -139,7 +151,7 @@ class Training:
         """One step; the losses, by name."""
         self.network.train()
         for group in self.optimizer.param_groups:
-            group["lr"] = self.recipe.rate_at(self.step)
+            group["lr"] = self.recipe.rate_at(self.step) * group["share"]
         with torch.autocast(self.device.type, torch.float16, enabled=self.is_mixed):
             output = self.network(*(x.to(self.device) for x in inputs))
         losses = objective(output.float(), target.to(self.device), self.recipe.weights)
@@ -157,7 +169,7 @@ class Training:
         """The batches from the present step to the last."""
         recipe = self.recipe
         first, count = self.step * recipe.batch, (recipe.steps - self.step) * recipe.batch
-        samples = Samples(self.source, recipe.config, seed=recipe.seed, first=first, count=count)
+        samples = Samples(self.source, recipe.seen, seed=recipe.seed, first=first, count=count)
         return iter(self._loader(samples))
 
     def _loader(self, samples: Samples) -> DataLoader[Any]:
@@ -222,13 +234,43 @@ class Training:
         self.save()
 
 
-def _groups(network: nn.Module, decay: float) -> list[dict[str, Any]]:
-    """Norms and biases do not decay."""
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    return [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
+def _groups(network: ProVG, recipe: Recipe) -> list[dict[str, Any]]:
+    """Norms and biases do not decay; the backbone has a rate of its own."""
+    groups = []
+    for is_backbone, share in ((False, 1.0), (True, recipe.backbone_rate)):
+        named = [(n, p) for n, p in network.named_parameters() if n.startswith("visual.") == is_backbone]
+        learnt = [p for _, p in named if p.requires_grad]
+        groups += [
+            {"params": [p for p in learnt if p.ndim > 1], "weight_decay": recipe.weight_decay, "share": share},
+            {"params": [p for p in learnt if p.ndim <= 1], "weight_decay": 0.0, "share": share},
+        ]
+    return groups
+
+
+def start_from_evidence(network: ProVG, path: Path) -> None:
+    """Gives a compact backbone the encoder of a trained evidence network: layer by layer they are the same.
+
+    Args:
+        network: with a backbone of ``COMPACT``'s sizes.
+        path: a state that ``python -m inference_server.training.evidence --state`` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the file is no such state, or the backbone has other sizes.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"{path}: expected a state of the evidence network; there is none")
+    stored = torch.load(path, weights_only=True, map_location="cpu")
+    if not isinstance(stored, dict) or "averaged" not in stored:
+        raise ValueError(f"{path}: expected a state that inference_server.training.evidence wrote")
+    encoder = [v for k, v in stored["averaged"].items() if k.startswith("st")]
+    mine = network.visual.state_dict()
+    if [v.shape for v in encoder] != [v.shape for v in mine.values()]:
+        raise ValueError(
+            f"{path}: its encoder has other sizes than the backbone: expected channels (48, 96, 160, 224) and depths"
+            f" (1, 2, 2, 2), got {network.config.channels} and {network.config.depths}"
+        )
+    network.visual.load_state_dict(dict(zip(mine, encoder, strict=True)))
 
 
 def best_device() -> str:
@@ -270,7 +312,16 @@ def tokenizer_of(config: ProVGConfig, report: Report) -> Tokenizer:
     return SubwordTokenizer(build_vocabulary(corpus(), config.vocabulary_size))
 
 
-def train(recipe: Recipe, folder: Path, *, data: Path | None, cache: Path | None, resume: bool, report: Report) -> Path:
+def train(
+    recipe: Recipe,
+    folder: Path,
+    *,
+    data: Path | None,
+    cache: Path | None,
+    resume: bool,
+    report: Report,
+    encoder: Path | None = None,
+) -> Path:
     """Trains, keeps the best network, and exports it; returns the file to use.
 
     Args:
@@ -280,10 +331,11 @@ def train(recipe: Recipe, folder: Path, *, data: Path | None, cache: Path | None
         cache: keeps pictures between runs; inside ``folder`` when None.
         resume: go on from the state in ``folder``.
         report: is given a line of progress now and then.
+        encoder: state of a trained evidence network, whose encoder the backbone starts from.
 
     Raises:
-        FileNotFoundError: nothing to resume from, or no such data folder.
-        ValueError: the state is of another recipe.
+        FileNotFoundError: nothing to resume from, or no such data folder or encoder.
+        ValueError: the state is of another recipe, the encoder of another network.
     """
     state = folder / STATE
     if resume and not state.exists():
@@ -303,6 +355,9 @@ def train(recipe: Recipe, folder: Path, *, data: Path | None, cache: Path | None
     if resume:
         training.resume(state)
         report(f"going on from step {training.step}")
+    elif encoder is not None:
+        start_from_evidence(training.network, encoder)
+        report(f"the backbone starts from {encoder}")
     with _stopped_between_steps(training):
         training.run(report)
     return exported(folder, report)

@@ -14,13 +14,15 @@ from torch.nn import functional  # noqa: E402
 from inference_server.__main__ import USAGE, main  # noqa: E402
 from inference_server.evaluation.scenes import generate  # noqa: E402
 from inference_server.geometry import hbb_of_mask  # noqa: E402
-from inference_server.models.provg.config import ProVGConfig  # noqa: E402
+from inference_server.models.evidence.network import EvidenceNetwork  # noqa: E402
+from inference_server.models.provg.config import COMPACT, ProVGConfig  # noqa: E402
 from inference_server.models.provg.heads import Output  # noqa: E402
+from inference_server.models.provg.model import ProVG  # noqa: E402
 from inference_server.models.provg.tokenizer import SubwordTokenizer, build_vocabulary  # noqa: E402
 from inference_server.training import provg_losses as losses  # noqa: E402
 from inference_server.training import provg_pictures as pictures  # noqa: E402
 from inference_server.training.geobia_labels import LabelledObject, LabelledTile  # noqa: E402
-from inference_server.training.provg import MODEL, STATE, Recipe, Training, exported  # noqa: E402
+from inference_server.training.provg import MODEL, STATE, Recipe, Training, exported, start_from_evidence  # noqa: E402
 from inference_server.training.provg_data import (  # noqa: E402
     Samples,
     Source,
@@ -355,6 +357,45 @@ def test_a_stop_leaves_a_state_between_two_steps(tmp_path):
     assert torch.load(tmp_path / STATE, weights_only=True)["step"] == training.step == 1
 
 
+def test_the_backbone_starts_as_the_evidence_networks_encoder(tmp_path):
+    torch.manual_seed(0)
+    evidence = EvidenceNetwork()
+    advance_norms(evidence)
+    torch.save({"averaged": evidence.state_dict()}, tmp_path / "evidence.pt")
+    network = ProVG(COMPACT)
+    start_from_evidence(network, tmp_path / "evidence.pt")
+    image = torch.randn(1, 5, 64, 64)
+    with torch.no_grad():
+        x, maps = image, []
+        for stage in network.visual.eval().stages:
+            x = stage(x)
+            maps.append(x)
+        assert all(map(torch.equal, maps, evidence.eval().features(image)[1:]))
+    with pytest.raises(ValueError, match="other sizes"):
+        start_from_evidence(ProVG(TINY), tmp_path / "evidence.pt")
+    torch.save({"network": {}}, tmp_path / "other.pt")
+    with pytest.raises(ValueError, match="expected a state"):
+        start_from_evidence(network, tmp_path / "other.pt")
+
+
+def advance_norms(network):
+    """Running means and variances that are none of the defaults."""
+    network.train()
+    with torch.no_grad():
+        network(torch.randn(2, 5, 64, 64) * 2 + 1)
+
+
+def test_training_pictures_may_be_smaller_than_the_networks_own(tmp_path):
+    training = training_of(tmp_path, side=32, backbone_rate=0.25)
+    inputs, target, _ = next(training.batches())
+    assert inputs[0].shape[-2:] == target.mask.shape[-2:] == (32, 32)
+    training.learn(inputs, target)
+    rates = {tuple(p.shape): g["lr"] for g in training.optimizer.param_groups for p in g["params"]}
+    backbone = [rates[tuple(p.shape)] for p in training.network.visual.parameters()]
+    assert max(backbone) == pytest.approx(0.25 * max(rates.values()))
+    assert training.validate().presence >= 0
+
+
 def test_large_pictures_are_cut_without_losing_anything():
     rgb = np.arange(3 * 90 * 50, dtype=np.uint16).reshape(3, 90, 50).astype(np.uint8)
     on = np.zeros((90, 50), bool)
@@ -410,8 +451,9 @@ def test_collate_pads_and_boxes(picture):
         (["--resume"], "Leave --resume out"),
         (["--set", "order=LL"], "order"),
         (["--set", "depth=3"], "expected NAME=VALUE"),
-        (["--set", "width=wide"], "such as 96"),
+        (["--set", "width=wide"], "such as 64"),
         (["--steps", "0"], "steps"),
+        (["--side", "100"], "multiple of 32"),
         (["--data", "/nowhere"], "towns/"),
         (["--config", "/nowhere.json"], "nowhere.json"),
     ],
