@@ -23,8 +23,8 @@ from inference_server.evaluation.scene_facts import Facts  # noqa: E402
 from inference_server.evaluation.scenes import generate  # noqa: E402
 from inference_server.expression import parse  # noqa: E402
 from inference_server.geometry import hbb_of_mask, iou_hbb  # noqa: E402
+from inference_server.models.base import silent  # noqa: E402
 from inference_server.models.registry import Registry  # noqa: E402
-from inference_server.pipeline import silent  # noqa: E402
 
 CLASSES = ("building", "car", "bus", "truck", "tree", "pool", "tank", "container", "ship", "airplane", "parking lot",
            "tennis court", "basketball court", "soccer field", "track", "road", "water", "field", "bridge",

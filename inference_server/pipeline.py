@@ -18,7 +18,7 @@ from inference_server.encodings import EncodingCache, tile_key
 from inference_server.errors import OutOfMemory
 from inference_server.explanation import map_image
 from inference_server.expression import Expression, Phrase, describe, parse
-from inference_server.models.base import Engine, Progress
+from inference_server.models.base import Engine, Progress, silent
 from inference_server.models.registry import Registry
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
@@ -27,10 +27,6 @@ from rsground_plugin.protocol import Detection, EmptyReason, GroundingRequest, G
 
 #: So many of the objects that relations were checked against are sent along, to be drawn faintly.
 MAX_ANCHORS = 100
-
-
-def silent(stage: str, done: int, total: int) -> None:
-    """Progress for those who do not look."""
 
 
 class GroundingPipeline:

@@ -17,9 +17,9 @@ from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
 from inference_server.batch.tiles import SurveyAnswer
-from inference_server.batch.work import SURVEY, THREADS_VARIABLE, Answer, Job, Survey, TileWork
+from inference_server.batch.work import Answer, Job, Survey, TileWork
 from inference_server.errors import EngineUnavailable, OutOfMemory, ServerError
-from inference_server.models.base import Engine
+from inference_server.models.base import THREADS_VARIABLE, Engine
 from inference_server.models.registry import Registry
 
 #: Tiles handed out ahead for each actor.
@@ -46,11 +46,8 @@ class TileActor:
         return self._engine.info.revision
 
     def answer(self, job: Job, survey: Survey) -> tuple[Answer, float]:
-        """One tile, and the seconds it took."""
-        start = time.monotonic()
-        self._work.surveys[job.scene, job.level] = survey
-        answer = self._work.ask(self._engine, job, self._work.read(job), lambda stage, done, total: None)()
-        return answer, time.monotonic() - start
+        """As :meth:`TileWork.answer`."""
+        return self._work.answer(self._engine, job, survey)
 
 
 def clustered_answers(
@@ -153,13 +150,12 @@ class _Crew:
 
     def _hand_out(self, left: deque[Job], work: TileWork) -> None:
         for actor, at in self._at.items():
-            while left and len(at) < _AHEAD and not self._is_early(left[0]):
+            while left and len(at) < _AHEAD and not self._is_under_way(left[0].survey):
                 job = left.popleft()
                 at[actor.answer.remote(job, work.surveys.get((job.scene, job.level)))] = job
 
-    def _is_early(self, job: Job) -> bool:
-        """Whether the survey that the job needs is being made."""
-        return any(Job(job.scene, job.level, SURVEY) in at.values() for at in self._at.values())
+    def _is_under_way(self, job: Job) -> bool:
+        return any(job in at.values() for at in self._at.values())
 
     def _result(self, ref: Any) -> Any:
         """What an actor sent; None when it was lost. Raises what its work raised."""

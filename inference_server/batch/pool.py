@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import time
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
 from inference_server.batch.tiles import SurveyAnswer
-from inference_server.batch.work import SURVEY, THREADS_VARIABLE, Answer, Job, Survey, TileWork
+from inference_server.batch.work import Answer, Job, Survey, TileWork
 from inference_server.errors import OutOfMemory
-from inference_server.models.base import Engine
+from inference_server.models.base import THREADS_VARIABLE, Engine
 from inference_server.models.registry import Registry
 
 #: Tiles handed out ahead for each worker: none waits for work, and little is lost when the run stops.
@@ -53,7 +52,7 @@ def pooled_answers(
     left = list(reversed(jobs))
     try:
         while left or waiting:
-            while left and len(waiting) < workers * _AHEAD and not _is_early(left[-1], waiting.values()):
+            while left and len(waiting) < workers * _AHEAD and left[-1].survey not in waiting.values():
                 job = left.pop()
                 waiting[pool.submit(_answer, job, work.surveys.get((job.scene, job.level)))] = job
             done, _ = wait(waiting, timeout=_POLL_S, return_when=FIRST_COMPLETED)
@@ -73,11 +72,6 @@ def pooled_answers(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _is_early(job: Job, waiting: Iterable[Job]) -> bool:
-    """Whether the survey that the job needs is being made."""
-    return Job(job.scene, job.level, SURVEY) in waiting
-
-
 def _begin(work: TileWork, make_registry: Callable[[], Registry], engine: str, threads: int) -> None:
     global _here
     os.environ.setdefault(THREADS_VARIABLE, str(threads))
@@ -88,11 +82,4 @@ def _answer(job: Job, survey: Survey) -> tuple[Answer, float]:
     if _here is None:
         raise RuntimeError("the worker has not begun")
     work, engine = _here
-    start = time.monotonic()
-    work.surveys[job.scene, job.level] = survey
-    answer = work.ask(engine, job, work.read(job), _silent)()
-    return answer, time.monotonic() - start
-
-
-def _silent(stage: str, done: int, total: int) -> None:
-    """Workers are asked to end between tiles."""
+    return work.answer(engine, job, survey)

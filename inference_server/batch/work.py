@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -16,15 +17,13 @@ from inference_server.batch.survey import survey_sheet
 from inference_server.batch.tiles import SurveyAnswer, TileAnswer, ask_tile, outlined
 from inference_server.errors import InvalidTile
 from inference_server.expression import Phrase
-from inference_server.models.base import Engine, Progress, ScenePart, SurveyingEngine
+from inference_server.models.base import Engine, Progress, ScenePart, SurveyingEngine, silent
 from inference_server.raster import RasterTile, open_raster
 
 #: GDAL's own cache of blocks; neighbouring tiles share some.
 _CACHE_MB = 128
 #: In place of a tile's number: the survey of the whole pass.
 SURVEY = -1
-#: How many threads an engine's network may use in one process, for worker processes; else one a core.
-THREADS_VARIABLE = "RSGROUND_THREADS"
 #: What engines take for the whole picture's size where they judge by shares of it: the panel's largest tile.
 NOMINAL_PX = 2048 * 2048
 
@@ -39,6 +38,11 @@ class Job:
     scene: int
     level: int
     tile: int
+
+    @property
+    def survey(self) -> Job:
+        """The survey of the same pass: while it is being made, the pass's tiles are early."""
+        return Job(self.scene, self.level, SURVEY)
 
 
 class TileWork:
@@ -90,6 +94,19 @@ class TileWork:
         phrases = [(n, phrase) for phrase, n in self._phrases.items() if job.level == 0 or is_large(phrase)]
         findings = ask_tile(engine, pixels, phrases, self._part(job, pixels), progress)
         return lambda: outlined(findings, grid.tiles[job.tile], (grid.width, grid.height))
+
+    def answer(self, engine: Engine, job: Job, survey: Survey) -> tuple[Answer, float]:
+        """One tile in a worker, which is asked to end between tiles only, and the seconds it took.
+
+        Args:
+            engine: the worker's own.
+            job: the tile, or a pass's survey.
+            survey: what is known of its pass.
+        """
+        start = time.monotonic()
+        self.surveys[job.scene, job.level] = survey
+        answer = self.ask(engine, job, self.read(job), silent)()
+        return answer, time.monotonic() - start
 
     def _surveyed(self, engine: Engine, job: Job, sheet: RasterTile | None) -> Callable[[], SurveyAnswer]:
         answer = SurveyAnswer(

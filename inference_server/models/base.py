@@ -20,6 +20,12 @@ from rsground_plugin.protocol import EngineInfo
 
 #: progress(stage, done, total); raises Cancelled when the asker has gone.
 Progress = Callable[[str, int, int], None]
+#: How many threads an engine's network may use in one process, for worker processes; else one a core.
+THREADS_VARIABLE = "RSGROUND_THREADS"
+
+
+def silent(stage: str, done: int, total: int) -> None:
+    """Progress for those who do not look."""
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from inference_server.models.base import THREADS_VARIABLE
 from inference_server.models.evidence.classes import BIT, OUTPUTS
 
 MODEL = Path(__file__).with_name("evidence.onnx")
@@ -125,7 +126,7 @@ def _session(model: Path) -> Any:
     # The memory arena would keep the largest block's memory for good.
     options.enable_cpu_mem_arena = False
     # A worker among several processes is given one thread; 0 lets the library take a thread a core.
-    options.intra_op_num_threads = int(os.environ.get("RSGROUND_THREADS", "0"))
+    options.intra_op_num_threads = int(os.environ.get(THREADS_VARIABLE, "0"))
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 

@@ -15,10 +15,6 @@ from inference_server.raster import RasterTile
 from inference_server.segmenter import Segment
 
 
-def silent(stage: str, done: int, total: int) -> None:
-    """Progress for those who do not look."""
-
-
 @dataclass(frozen=True)
 class Everything:
     """How automatic mask generation runs (Kirillov et al. 2023, appendix B; without crops).

@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.geometry import HBB
-from inference_server.models.base import Progress
+from inference_server.models.base import Progress, silent
 from inference_server.models.hardware import Hardware
 from inference_server.models.memory import Ladder, Rung
 from inference_server.models.segmenters.automatic import everything
-from inference_server.models.segmenters.base import Everything, silent
+from inference_server.models.segmenters.base import Everything
 from inference_server.models.segmenters.frame import Frame, mask_of
 from inference_server.raster import RasterTile
 from inference_server.segmenter import Segment

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from inference_server.geometry import hbb_of_mask, iou_hbb, nms
-from inference_server.models.base import Progress
+from inference_server.models.base import Progress, silent
 from inference_server.models.segmenters.automatic import grid
-from inference_server.models.segmenters.base import Everything, silent
+from inference_server.models.segmenters.base import Everything
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
 from inference_server.segmenter import RegionSegmenter, Segment
