@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ from inference_server.models.base import Prediction
 from inference_server.outlines import polygon_of_mask, rough_polygon, simplified
 from inference_server.placement import Placement
 from inference_server.relations import Candidate
-from rsground_plugin.protocol import Detection
+from rsground_plugin.protocol import RESULT_FIELDS, Detection
 
 
 def luminance(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
@@ -128,6 +129,27 @@ def id_of(label: str, box: Sequence[tuple[float, float]]) -> str:
     """The same for the same thing at the same place, whenever it is found."""
     place = ",".join(f"{value:.9g}" for point in box[:4] for value in point)
     return hashlib.blake2b(f"{label}|{place}".encode(), digest_size=5).hexdigest()
+
+
+def result_geometry(detection: Detection, kind: str) -> Polygon | MultiPolygon | None:
+    """What a result's table holds of a detection; None where it has none.
+
+    Args:
+        detection: on the map.
+        kind: of ``RESULT_TABLES``. An anchor is drawn by its mask, or by a box where the engine gives no masks.
+    """
+    if kind in ("mask", "anchor") and detection.mask is not None:
+        return MultiPolygon([(part[0], part[1:]) for part in detection.mask])
+    if kind == "anchor":
+        box = detection.obb or detection.hbb
+        return None if box is None else MultiPolygon([Polygon(box)])
+    ring = {"hbb": detection.hbb, "obb": detection.obb}.get(kind)
+    return None if ring is None else Polygon(ring)
+
+
+def result_values(detection: Detection, common: Mapping[str, Any]) -> tuple[Any, ...]:
+    """The attributes ``RESULT_FIELDS``: those that all detections of an answer share, else the detection's own."""
+    return tuple(common[name] if name in common else getattr(detection, name) for name, _ in RESULT_FIELDS)
 
 
 def with_unique_ids(detections: Sequence[Detection]) -> tuple[Detection, ...]:

@@ -200,7 +200,7 @@ def rough_polygon(mask: Mask) -> Polygon | MultiPolygon:
     if factor <= 1:
         # Of a small mask no corner can be spared.
         outline = polygon_of_mask(mask)
-        return _coarsened(outline) if area >= SMALL_PIXELS else outline
+        return coarsened(outline) if area >= SMALL_PIXELS else outline
     height, width = (-(-n // factor) for n in mask.pixels.shape)
     padded = np.zeros((height * factor, width * factor), dtype=bool)
     padded[: mask.pixels.shape[0], : mask.pixels.shape[1]] = mask.pixels
@@ -209,11 +209,12 @@ def rough_polygon(mask: Mask) -> Polygon | MultiPolygon:
     coarse = share >= 0.25
     if not coarse.any():
         coarse = share > 0
-    outline = _coarsened(polygon_of_mask(Mask(coarse, 0, 0)))
+    outline = coarsened(polygon_of_mask(Mask(coarse, 0, 0)))
     return shapely.transform(outline, lambda xy: xy * factor + np.array([mask.col, mask.row]))
 
 
-def _coarsened(outline: MultiPolygon) -> Polygon | MultiPolygon:
+def coarsened(outline: MultiPolygon) -> Polygon | MultiPolygon:
+    """The outline without corners that matter less than a pixel: for relations, not to be drawn."""
     # Without regard for topology is faster, and mostly as good.
     quick = outline.simplify(1.0, preserve_topology=False)
     if quick.is_valid and abs(quick.area - outline.area) <= 0.1 * outline.area:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from shapely.geometry import MultiPolygon, Polygon
 
 from inference_server.batch.journal import Journal
-from inference_server.outlines import CONVEX_SHARE, SMALL_PIXELS
+from inference_server.outlines import CONVEX_SHARE, SMALL_PIXELS, coarsened
 from inference_server.relations import Candidate
 
 Geometries = NDArray[Any]
@@ -54,7 +54,7 @@ class Shelf:
         """All pieces of a phrase, in order of tile and of the engine's answer, some at a time; rank is not set."""
         for rows in self._journal.pieces(self._scene, level, phrase, CHUNK):
             keys, tiles, scores, labels, lights, kinds, cuts, shapes = zip(*rows, strict=True)
-            geometries = shapely.from_wkb(_objects(shapes))
+            geometries = shapely.from_wkb(shapes)
             out = np.zeros(len(rows), COLUMNS)
             out["key"], out["tile"], out["score"], out["is_cut"] = keys, tiles, scores, cuts
             out["brightness"] = np.array(lights, dtype=np.float64)
@@ -67,7 +67,7 @@ class Shelf:
         """The shapes of some keys, in their order."""
         unique, places = np.unique(np.asarray(keys, dtype=np.int64), return_inverse=True)
         found = self._journal.shapes(unique.tolist())
-        return np.asarray(shapely.from_wkb(_objects([found[key] for key in unique.tolist()])))[places]
+        return np.asarray(shapely.from_wkb([found[key] for key in unique.tolist()]))[places]
 
     def shape(self, key: int) -> MultiPolygon:
         return self.shapes([key])[0]
@@ -149,20 +149,9 @@ def rough_shape(shape: MultiPolygon) -> Polygon | MultiPolygon:
     hull = shape.convex_hull
     if shape.area >= CONVEX_SHARE * hull.area:
         return hull
-    if shape.area < SMALL_PIXELS:
-        return shape
-    quick = shape.simplify(1.0, preserve_topology=False)
-    if quick.is_valid and abs(quick.area - shape.area) <= 0.1 * shape.area:
-        return quick
-    return shape.simplify(1.0, preserve_topology=True)
+    return coarsened(shape) if shape.area >= SMALL_PIXELS else shape
 
 
 def chunks(count: int) -> Iterator[slice]:
     """So many rows, ``CHUNK`` at a time."""
     return (slice(start, start + CHUNK) for start in range(0, count, CHUNK))
-
-
-def _objects(values: Sequence[Any]) -> NDArray[Any]:
-    out = np.empty(len(values), dtype=object)
-    out[:] = values
-    return out

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import pyproj
 import shapely
-from shapely.geometry import MultiPolygon, Polygon
 from shapely.geometry.base import BaseGeometry
 
 from inference_server.batch.geopackage import FeatureTable, add_crs, drop_feature_table
 from inference_server.batch.journal import Journal
 from inference_server.batch.resolving import Chosen
 from inference_server.batch.scene import Scene
+from inference_server.detections import result_geometry, result_values
 from rsground_plugin.protocol import RESULT_FIELDS, RESULT_TABLES, Detection, EngineInfo
 
 _SQL_TYPES = {"text": "TEXT", "real": "REAL", "time": "DATETIME"}
@@ -63,7 +63,7 @@ def write_results(
                 drop_feature_table(connection, table)
         for kinds, detection, move, values in _features(answers, outputs, engine, crs_text):
             for kind in kinds:
-                geometry = _geometry(detection, kind)
+                geometry = result_geometry(detection, kind)
                 if geometry is not None:
                     tables[kind].add(move(geometry), values)
             done += 1
@@ -82,27 +82,17 @@ def _features(
     for answer in answers:
         scene = answer.scene
         move = _mover(scene.fine.placement.crs_text, crs_text)
-        extent = shapely.to_wkt(move(scene.outline()), rounding_precision=-1)
+        common = {
+            "expression": answer.expression, "engine": engine.name, "revision": engine.revision,
+            "gsd_m": scene.frame.gsd_m, "source": scene.raster,
+            "extent": shapely.to_wkt(move(scene.outline()), rounding_precision=-1), "time": time,
+        }  # fmt: skip
         for chosen, kinds, drawn in (
             (answer.found, outputs, outputs),
             (answer.anchors, ("anchor",), ("hbb", "obb", "mask")),
         ):
-            for d in chosen.detections(scene, drawn):
-                yield kinds, d, move, (
-                    d.id, answer.expression, d.score, d.label, d.area_m2, d.length_m, d.width_m, d.azimuth_deg,
-                    engine.name, engine.revision, scene.frame.gsd_m, scene.raster, extent, time,
-                )  # fmt: skip
-
-
-def _geometry(detection: Detection, kind: str) -> BaseGeometry | None:
-    if kind == "hbb":
-        return None if detection.hbb is None else Polygon(detection.hbb)
-    if kind == "obb":
-        return None if detection.obb is None else Polygon(detection.obb)
-    if detection.mask is not None:
-        return MultiPolygon([(part[0], part[1:]) for part in detection.mask])
-    box = detection.obb or detection.hbb
-    return MultiPolygon([Polygon(box)]) if kind == "anchor" and box is not None else None
+            for detection in chosen.detections(scene, drawn):
+                yield kinds, detection, move, result_values(detection, common)
 
 
 def _mover(src_crs: str | None, dst_crs: str | None) -> Move:

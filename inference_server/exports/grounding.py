@@ -8,8 +8,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 import numpy as np
-from shapely.geometry import MultiPolygon, Polygon
 
+from inference_server.detections import result_geometry, result_values
 from inference_server.exports.vector import Column, Table
 from rsground_plugin.protocol import RESULT_FIELDS, RESULT_TABLES, Detection, GroundingResult
 
@@ -26,24 +26,13 @@ def tables_of(result: GroundingResult, provenance: Provenance) -> list[Table]:
     """A table for each geometry that the detections have, and one of the anchors where there are any."""
     tables = []
     for kind, name in RESULT_TABLES.items():
-        drawn = [(d, _geometry(d, kind)) for d in (result.anchors if kind == "anchor" else result.detections)]
+        drawn = [(d, result_geometry(d, kind)) for d in (result.anchors if kind == "anchor" else result.detections)]
         rows = [(detection, shape) for detection, shape in drawn if shape is not None]
         if rows:
-            shapes = np.empty(len(rows), dtype=object)
-            shapes[:] = [shape for _, shape in rows]
+            shapes = np.array([shape for _, shape in rows], dtype=object)
             columns = _columns([detection for detection, _ in rows], result, provenance)
             tables.append(Table(name, shapes, columns, result.crs))
     return tables
-
-
-def _geometry(detection: Detection, kind: str) -> Polygon | MultiPolygon | None:
-    if kind in ("mask", "anchor") and detection.mask is not None:
-        return MultiPolygon([(part[0], part[1:]) for part in detection.mask])
-    if kind == "anchor":
-        box = detection.obb or detection.hbb
-        return None if box is None else MultiPolygon([Polygon(box)])
-    ring = {"hbb": detection.hbb, "obb": detection.obb}.get(kind)
-    return None if ring is None else Polygon(ring)
 
 
 def _columns(found: Sequence[Detection], result: GroundingResult, provenance: Provenance) -> dict[str, Column]:
@@ -54,7 +43,7 @@ def _columns(found: Sequence[Detection], result: GroundingResult, provenance: Pr
         "time": np.datetime64(datetime.now(timezone.utc).replace(tzinfo=None), "s"),
     }  # fmt: skip
     types: dict[str, Any] = {"text": object, "real": np.float64, "time": "datetime64[s]"}
+    columns = zip(*(result_values(detection, common) for detection in found), strict=True)
     return {
-        name: np.array([common[name] if name in common else getattr(d, name) for d in found], dtype=types[kind])
-        for name, kind in RESULT_FIELDS
+        name: np.array(values, dtype=types[kind]) for (name, kind), values in zip(RESULT_FIELDS, columns, strict=True)
     }
