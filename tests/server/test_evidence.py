@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -75,8 +76,12 @@ def test_classes_exclude_one_another(scene: Scene) -> None:
 
 def test_blocks_agree_with_the_whole(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    monkeypatch.setattr(runtime, "WHOLE_PX", 320)
     monkeypatch.setattr(runtime, "BLOCK_PX", 320)
+    session = Mock(wraps=runtime._session(MODEL))
+    monkeypatch.setattr(runtime, "_session", lambda model: session)
     parts = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    assert session.run.call_count == 6, "2 x 3 blocks"
     assert parts.shape == whole.shape
     assert np.abs(parts - whole).mean() < 0.01
     assert ((parts > 0.5) == (whole > 0.5)).mean() > 0.99
