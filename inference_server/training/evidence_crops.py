@@ -87,7 +87,6 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         path = pool[int(rng.integers(len(pool)))]
         rgb, on, unknown, gsd = self._crop(path, rng, wanted)
         if not path.name.startswith("generated") and "generated" in self._by_source and rng.random() < PASTE:
-            donors = self._by_source["generated"]
             names = [n for n in PASTED if by_class[n][0]]
             if names:
                 name = str(rng.choice(names))
