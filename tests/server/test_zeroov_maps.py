@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from inference_server.geometry import HBB, Mask
 from inference_server.models.zeroov.boxes import box_of
 from inference_server.models.zeroov.config import ZeroOVConfig
-from inference_server.models.zeroov.evolve import evolved, grown, instances, mask_of, seeds_of
+from inference_server.models.zeroov.evolve import evolved, grown, instances, seeds_of
 from inference_server.models.zeroov.grounding import attend, ground
 from inference_server.models.zeroov.interaction import interact, min_max, resized
 from inference_server.regions import build_region_tree
@@ -212,7 +212,7 @@ def test_equations_1_to_7_read_aloud_agree_with_the_fast_path(how: str, seed: in
         recorder.add(torch.from_numpy(layer))
     config = ZeroOVConfig(interaction=how, refine="none")
     fast = attend(VisionLanguageModel._map(rows, seen, weights), fused(recorder.maps(), 8), config)
-    found = mask_of(fast.evolved, (40, 56), config.mask_above)
+    found = resized(fast.evolved, (40, 56)) > config.mask_above
 
     cross = np.zeros(grid)
     for layer, weight in weights.items():
@@ -270,7 +270,7 @@ def test_interpolation_is_that_of_torch(shape: tuple[int, int]) -> None:
 def test_mask_and_instances() -> None:
     attention = np.zeros((4, 4))
     attention[0, 0], attention[3, 3] = 1.0, 0.8
-    region = mask_of(attention, (40, 40), 0.4)
+    region = resized(attention, (40, 40)) > 0.4
     found = instances(region, resized(attention, (40, 40)))
     assert [(m.row, m.col) for m, _ in found] == [(0, 0), (found[1][0].row, found[1][0].col)]
     assert found[0][1] > found[1][1] > 0.4

@@ -1,4 +1,4 @@
-"""Evolve: regions grown from the strongest responses, and the mask that they make (paper, Eqs. 4 to 7)."""
+"""Evolve: regions grown from the strongest responses (paper, Eqs. 4 to 6), and the pieces of a mask."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
 from inference_server.geometry import Mask
-from inference_server.models.zeroov.interaction import Map, resized
+from inference_server.models.zeroov.interaction import Map
 
 Region = NDArray[np.bool_]
 
@@ -59,11 +59,6 @@ def _beside(rows: int, cols: int) -> tuple[int, int]:
 def evolved(cross: Map, response: Map, *, seeds: int, above: float) -> Map:
     """A_E: the response inside the grown regions, 0 elsewhere."""
     return np.asarray(np.where(grown(seeds_of(cross, seeds), response, above), response, 0.0))
-
-
-def mask_of(attention: Map, shape: tuple[int, int], above: float) -> Region:
-    """(row, col) bool at the image's size: where the attention, interpolated, exceeds alpha (Eq. 7)."""
-    return np.asarray(resized(attention, shape) > above)
 
 
 def instances(region: Region, attention: Map, *, smallest: int = 4) -> list[tuple[Mask, float]]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from inference_server.geometry import HBB, Mask, hbb_of_mask
 from inference_server.models.segmenters.base import PromptedTile
 from inference_server.models.zeroov.config import ZeroOVConfig
-from inference_server.models.zeroov.evolve import evolved, grown, instances, mask_of, seeds_of
+from inference_server.models.zeroov.evolve import evolved, grown, instances, seeds_of
 from inference_server.models.zeroov.interaction import Map, interact, min_max, resized
 
 #: So many clicks are taken from an instance where a segmenter is prompted with points.
@@ -97,7 +97,7 @@ def ground(
         whole: everything that was grown is one answer, as in the paper; else each connected piece is one.
     """
     large = resized(attention.evolved, shape)
-    region = mask_of(attention.evolved, shape, config.mask_above)
+    region = large > config.mask_above  # Eq. 7
     found = instances(region, large)
     if not found:
         return [_fallback(attention, shape, config, segmenter, box)]
