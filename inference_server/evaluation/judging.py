@@ -105,6 +105,15 @@ def judged(sample: Sample, tile: RasterTile, truth: BoolMask | None, result: Gro
     )  # fmt: skip
 
 
+def failed(sample: Sample, error: Exception, seconds: float) -> Answer:
+    """No answer: it scores 0, and is listed in the report."""
+    return Answer(
+        sample.id, sample.image_name, sample.expression, sample.kind, sample.category,
+        1 if sample.boxes is None else len(sample.boxes), rows_of(sample.boxes),
+        seconds=round(seconds, 3), error=f"{type(error).__name__}: {error}",
+    )  # fmt: skip
+
+
 def boxes_of(truth: BoolMask | None) -> FloatArray:
     """(1, 4) the extent of a true mask, (0, 4) where it is empty or not known."""
     if truth is None or not truth.any():

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from inference_server.errors import InvalidRequest
-from inference_server.evaluation.judging import Answer, judged, rows_of
+from inference_server.evaluation.judging import Answer, failed, judged
 from inference_server.evaluation.readers.base import Sample
 from inference_server.models.registry import Registry
 from inference_server.pipeline import GroundingPipeline
@@ -205,9 +205,5 @@ class SampleAsker:
             outputs = tuple(name for name, is_wanted in wanted if is_wanted)
             result = self._pipeline.ground(GroundingRequest(sample.expression, self._engine, outputs), tile)
             return judged(sample, tile, truth, result, time.perf_counter() - start)
-        except Exception as error:  # scores 0 and is listed in the report; the rest is still asked
-            return Answer(
-                sample.id, sample.image_name, sample.expression, sample.kind, sample.category,
-                1 if sample.boxes is None else len(sample.boxes), rows_of(sample.boxes),
-                seconds=round(time.perf_counter() - start, 3), error=f"{type(error).__name__}: {error}",
-            )  # fmt: skip
+        except Exception as error:  # the rest is still asked
+            return failed(sample, error, time.perf_counter() - start)

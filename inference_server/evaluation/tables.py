@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from inference_server.errors import InvalidRequest
-from inference_server.evaluation.judging import Answer, boxes_of, rows_of
+from inference_server.evaluation.judging import Answer, boxes_of, failed, rows_of
 from inference_server.evaluation.metrics import mask_overlap
 from inference_server.evaluation.readers.base import Sample
 from inference_server.evaluation.report import listed_faults, measures
@@ -99,24 +99,20 @@ class WholeAsker:
 
     def _one(self, sample: Sample) -> Answer:
         start = time.perf_counter()
-        about = (sample.id, sample.image_name, sample.expression, sample.kind, sample.category)
         try:
             tile = sample.image.tile()
             truth = sample.mask.mask() if sample.mask is not None else None
             answer = self._engine.answer(tile.rgb, sample.expression)
-        except Exception as error:  # scores 0 and is listed; the rest is still asked
-            count = 1 if sample.boxes is None else len(sample.boxes)
-            return Answer(
-                *about, count, rows_of(sample.boxes), error=f"{type(error).__name__}: {error}",
-                seconds=round(time.perf_counter() - start, 3),
-            )  # fmt: skip
+        except Exception as error:  # the rest is still asked
+            return failed(sample, error, time.perf_counter() - start)
         found = answer.grounded
         box = hbb_of_mask(found.mask)
         boxes = np.array([[box.x_min, box.y_min, box.x_max, box.y_max]])
         over = None if truth is None else mask_overlap(found.mask.full(tile.valid.shape), truth)
         truths = sample.boxes if sample.boxes is not None else boxes_of(truth)
         return Answer(
-            *about, len(truths), rows_of(truths), boxes=rows_of(boxes), scores=(round(found.score, 4),),
+            sample.id, sample.image_name, sample.expression, sample.kind, sample.category,
+            len(truths), rows_of(truths), boxes=rows_of(boxes), scores=(round(found.score, 4),),
             mask=None if over is None else (over.intersection, over.union),
             is_right=bool(len(truths) == 1 and iou_hbb(boxes, truths)[0, 0] >= 0.5),
             seconds=round(time.perf_counter() - start, 3), understood=answer.text,
