@@ -55,6 +55,18 @@ def _with_qgis(qgis_app):
 
 
 @pytest.fixture
+def source():
+    """The server of this checkout, for one test; it starts when it is first asked."""
+    from test_server_process import launch
+
+    from rsground_plugin.core.server_process import LocalServer
+
+    source = LocalServer(launch)
+    yield source
+    source.stop(wait_s=10)
+
+
+@pytest.fixture
 def project(qgis_app):
     """An empty project, not the global one."""
     from qgis.core import QgsProject

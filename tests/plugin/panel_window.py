@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Callable
 
@@ -14,6 +16,7 @@ from qgis.PyQt.QtTest import QTest
 from qgis.PyQt.QtWidgets import QMainWindow
 
 from rsground_plugin.core.server_process import ServerSource
+from rsground_plugin.core.settings import Settings
 from rsground_plugin.core.shared_server import SharedServer
 from rsground_plugin.gui.dock import RSGroundDock
 
@@ -115,6 +118,26 @@ class PanelWindow:
         spin_until(lambda: QgsApplication.taskManager().countActiveTasks() == 0, 5)
         self.window.deleteLater()
         QgsApplication.processEvents()
+
+
+@contextmanager
+def window_on(
+    source: ServerSource, raster: Path, folder: Path, *, canvas_px: int | None = None
+) -> Iterator[PanelWindow]:
+    """A window that shows the whole raster, with settings of its own in the folder; the server's engines are known."""
+    application()
+    use_settings_in(folder)
+    Settings.load().save(results_folder=str(folder / "results"))
+    window = PanelWindow(source, raster)
+    try:
+        window.canvas.setDestinationCrs(window.layer.crs())
+        if canvas_px is not None:
+            window.canvas.setFixedSize(canvas_px, canvas_px)
+        window.canvas.setExtent(QgsRectangle(window.layer.extent()))
+        assert spin_until(lambda: window.dock.form.engine.is_known, 30), window.dock.message.text()
+        yield window
+    finally:
+        window.close()
 
 
 class LagProbe:

@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 from osgeo import gdal
-from panel_window import ORIGIN, PanelWindow, application, spin_until, use_settings_in, write_raster
+from panel_window import ORIGIN, PanelWindow, application, spin_until, use_settings_in, window_on, write_raster
 from qgis.core import QgsLayerTreeLayer, QgsProject, QgsRasterLayer, QgsRectangle
 from scripted_server import ENGINE, ScriptedServer, ScriptedSource, detection, found
 from test_panel_with_server import EXPRESSIONS, INTERPRETER, write_town
-from test_server_process import launch
 
 from rsground_plugin.core.errors import ResultsError
 from rsground_plugin.core.explanation_layers import WrittenMap, add_to_project
@@ -194,16 +193,8 @@ def test_a_map_that_is_gone_adds_nothing(window: PanelWindow, tmp_path: Path) ->
 
 
 @pytest.mark.skipif(not INTERPRETER.is_file(), reason=f"no server environment at {INTERPRETER}")
-def test_the_embedded_engine_shows_what_fits(tmp_path: Path) -> None:
-    application()
-    use_settings_in(tmp_path)
-    Settings.load().save(results_folder=str(tmp_path / "results"))
-    source = LocalServer(launch)
-    window = PanelWindow(source, write_town(tmp_path / "town.tif"))
-    try:
-        window.canvas.setDestinationCrs(window.layer.crs())
-        window.canvas.setExtent(QgsRectangle(window.layer.extent()))
-        assert spin_until(lambda: window.dock.form.engine.is_known, 30)
+def test_the_embedded_engine_shows_what_fits(source: LocalServer, tmp_path: Path) -> None:
+    with window_on(source, write_town(tmp_path / "town.tif"), tmp_path) as window:
         window.dock.form.engine.choose("geobia")
         assert window.dock.form.why.isEnabled()
         window.dock.form.why.setChecked(True)
@@ -217,6 +208,3 @@ def test_the_embedded_engine_shows_what_fits(tmp_path: Path) -> None:
         sampled, is_there = layer.dataProvider().sample(QgsRectangle(x, y, x, y).center(), 1)
         assert is_there
         assert sampled > 100
-    finally:
-        window.close()
-        source.stop(wait_s=10)

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from osgeo import gdal, osr
-from panel_window import LagProbe, PanelWindow, application, spin_until, use_settings_in
-from qgis.core import QgsProject, QgsRectangle, QgsVectorLayer
-from test_server_process import INTERPRETER, launch, wait_until_dead
+from panel_window import LagProbe, PanelWindow, window_on
+from qgis.core import QgsProject, QgsVectorLayer
+from test_server_process import INTERPRETER, wait_until_dead
 
 from rsground_plugin.core.errors import ServerGone
 from rsground_plugin.core.grounding_task import Outcome
 from rsground_plugin.core.server_process import LocalServer
-from rsground_plugin.core.settings import Settings
 
 pytestmark = pytest.mark.skipif(not INTERPRETER.is_file(), reason=f"no server environment at {INTERPRETER}")
 
@@ -55,25 +54,10 @@ def write_town(path: Path) -> Path:
 
 
 @pytest.fixture
-def source() -> Iterator[LocalServer]:
-    source = LocalServer(launch)
-    yield source
-    source.stop(wait_s=10)
-
-
-@pytest.fixture
 def window(source: LocalServer, tmp_path: Path) -> Iterator[PanelWindow]:
-    application()
-    use_settings_in(tmp_path)
-    Settings.load().save(results_folder=str(tmp_path / "results"))
-    window = PanelWindow(source, write_town(tmp_path / "town.tif"))
     # The whole raster at its own resolution: a tile of 1024 x 1024 pixels.
-    window.canvas.setDestinationCrs(window.layer.crs())
-    window.canvas.setFixedSize(SIZE, SIZE)
-    window.canvas.setExtent(QgsRectangle(window.layer.extent()))
-    assert spin_until(lambda: window.dock.form.engine.is_known, 30)
-    yield window
-    window.close()
+    with window_on(source, write_town(tmp_path / "town.tif"), tmp_path, canvas_px=SIZE) as window:
+        yield window
 
 
 def test_a_query_is_answered_in_layers(window: PanelWindow) -> None:

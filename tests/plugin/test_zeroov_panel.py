@@ -8,15 +8,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from panel_window import PanelWindow, application, spin_until, use_settings_in
-from qgis.core import QgsProject, QgsRasterLayer, QgsRectangle
+from panel_window import PanelWindow, window_on
+from qgis.core import QgsProject, QgsRasterLayer
 from test_panel_with_server import write_town
-from test_server_process import INTERPRETER, ROOT, launch
+from test_server_process import INTERPRETER, ROOT
 
 from rsground_plugin.core.errors import RSGroundError
 from rsground_plugin.core.grounding_task import Outcome
 from rsground_plugin.core.server_process import LocalServer
-from rsground_plugin.core.settings import Settings
 
 #: Makes the checkpoints, in the server's Python; ends with 3 where a package is missing.
 MAKE = """
@@ -48,30 +47,15 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def source() -> Iterator[LocalServer]:
-    source = LocalServer(launch)
-    yield source
-    source.stop(wait_s=10)
-
-
-@pytest.fixture
 def window(
     checkpoints: Path, source: LocalServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[PanelWindow]:
     monkeypatch.setenv("RSGROUND_VLM", str(checkpoints / "vlm"))
     monkeypatch.setenv("RSGROUND_DIFFUSION", str(checkpoints / "diffusion"))
-    application()
-    use_settings_in(tmp_path)
-    Settings.load().save(results_folder=str(tmp_path / "results"))
-    window = PanelWindow(source, write_town(tmp_path / "town.tif"))
-    window.canvas.setDestinationCrs(window.layer.crs())
-    window.canvas.setFixedSize(512, 512)
-    window.canvas.setExtent(QgsRectangle(window.layer.extent()))
-    assert spin_until(lambda: window.dock.form.engine.is_known, 30)
-    window.dock.form.engine.choose("zeroov")
-    window.dock.form.why.setChecked(True)
-    yield window
-    window.close()
+    with window_on(source, write_town(tmp_path / "town.tif"), tmp_path, canvas_px=512) as window:
+        window.dock.form.engine.choose("zeroov")
+        window.dock.form.why.setChecked(True)
+        yield window
 
 
 def ask(window: PanelWindow, expression: str) -> Outcome:
@@ -106,14 +90,6 @@ def test_its_answer_and_why_are_drawn_and_a_second_question_is_quicker(window: P
     assert maps_shown()[0].crs() == first.tile.crs
 
     second = ask(window, "the white roof left of the blue roof")
-    print(
-        first.tile.geotransform,
-        first.tile.width,
-        first.tile.height,
-        second.tile.geotransform,
-        second.tile.width,
-        second.tile.height,
-    )
     assert second.result.cached
     assert len(second.maps) == 6
     assert [layer.name() for layer in maps_shown()] == ["3 What grew from it (A_E): white roof"]
