@@ -22,6 +22,7 @@ from inference_server.models.geobia.features import (
     NodeTable,
     SceneTone,
     joined,
+    leaf_colors,
     leaf_table,
     node_table,
     ramp,
@@ -84,7 +85,8 @@ class GeobiaEngine:
 
     def survey(self, sheet: RasterTile) -> Mapping[str, float]:
         """The tone of a scene."""
-        return asdict(scene_tone(build_region_tree(sheet.rgb, sheet.valid)))
+        tree = build_region_tree(sheet.rgb, sheet.valid)
+        return asdict(scene_tone(tree, leaf_colors(tree)))
 
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""

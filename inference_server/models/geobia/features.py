@@ -107,10 +107,9 @@ class SceneTone:
         return out
 
 
-def scene_tone(tree: RegionTree) -> SceneTone:
-    """The tone of a scene from its leaves' mean colours, weighted by area."""
-    leaf_lab, leaf_area = leaf_colors(tree), tree.leaf_area
-    weight = leaf_area / leaf_area.sum()
+def scene_tone(tree: RegionTree, leaf_lab: NDArray[np.float64]) -> SceneTone:
+    """The tone of a scene from its leaves' mean colours (leaf, 3), weighted by area."""
+    weight = tree.leaf_area / tree.leaf_area.sum()
     order = np.argsort(leaf_lab[:, 0])
     cumulative = np.cumsum(weight[order])
     low, high = (float(leaf_lab[order[np.searchsorted(cumulative, q)], 0]) for q in (0.01, 0.985))
@@ -162,7 +161,7 @@ def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
     squares = tree.leaf_sums(np.einsum("brc,brc->rc", tree.lab, tree.lab))
     mean = leaf_colors(tree)
     color = mean * tree.leaf_area[:, None]
-    tone = scene_tone(tree) if part is None or part.survey is None else SceneTone(**part.survey)
+    tone = scene_tone(tree, mean) if part is None or part.survey is None else SceneTone(**part.survey)
     texture = tree.leaf_sums(np.abs(tree.lab[0] - gaussian_filter(tree.lab[0], 2.0)))
     balanced = tone.balanced(mean)
     cover = np.column_stack(_surfaces(balanced, texture / tree.leaf_area))
