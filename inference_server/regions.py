@@ -149,6 +149,10 @@ class RegionTree:
         """Maxima over the leaves below each node: (leaf, ...) -> (node, ...)."""
         return np.asarray(hg.accumulate_sequential(self._hg_tree, per_leaf, hg.Accumulators.max))
 
+    def mean(self, per_leaf: NDArray[np.float64]) -> NDArray[np.float64]:
+        """(node,) means over the pixels of each node, from a value per leaf."""
+        return np.asarray(self.accumulate(per_leaf * self.leaf_area) / self.area)
+
     def accumulate_border(self, per_edge: NDArray[np.float64]) -> NDArray[np.float64]:
         """Sums over the edges on each node's border, from a value per edge of the leaf graph."""
         one, other = self.edges.T
@@ -164,6 +168,11 @@ class RegionTree:
         return np.asarray(
             hg.accumulate_and_add_sequential(self._hg_tree, at_node, np.zeros(self.n_leaves), hg.Accumulators.sum)
         )
+
+    @cached_property
+    def border_length(self) -> NDArray[np.float64]:
+        """(node,) pixels along the border to other nodes; missing data and the tile's frame are none."""
+        return self.accumulate_border(self.edge_length)
 
     @cached_property
     def _edge_lca(self) -> IntArray:

@@ -191,8 +191,7 @@ def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str) -> Colu
         if whole is None:
             return None
         # A red car is red between its windows, a rusty roof in patches: what share of it is so counts as well.
-        leaves = forest.trees[0].leaf_area
-        share = np.concatenate([(t.accumulate(whole[: t.n_leaves] * leaves) / t.area)[t.own] for t in forest.trees])
+        share = np.concatenate([t.mean(whole[: t.n_leaves])[t.own] for t in forest.trees])
         return np.maximum(whole, IN_PARTS * ramp(share, 0.1, 0.65))
     return shape_degree(word, table) if kind in ("shape", "material", "other") else None
 

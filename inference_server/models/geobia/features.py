@@ -189,7 +189,7 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     balanced = tone.balanced(mean)
     cover = total(leaves.cover * tree.leaf_area[:, None]) / area[:, None]
 
-    border = tree.accumulate_border(tree.edge_length)[own]
+    border = tree.border_length[own]
     frame = total(leaves.frame)
     crack = border + frame
     safe = np.maximum(border, 1e-6)
@@ -197,8 +197,8 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     inner_length = tree.accumulate_inner(tree.edge_length)[own]
     inner_gradient = tree.accumulate_inner(gradient)[own] / np.maximum(inner_length, 1.0)
     strong = np.clip(tree.edge_gradient / tone.gradient - 0.8, 0.0, 1.0) * tree.edge_length
-    outside = _outside(tree, np.column_stack([leaves.balanced, leaves.cover]))[own] / safe[:, None]
-    contrast = np.where(border > 0, np.linalg.norm(balanced - outside[:, :3], axis=1), 0.0)
+    around = outside(tree, np.column_stack([leaves.balanced, leaves.cover]))[own] / safe[:, None]
+    contrast = np.where(border > 0, np.linalg.norm(balanced - around[:, :3], axis=1), 0.0)
 
     support, centroid = tree.support[own], totals[:, 4:6] / area[:, None]
     blocks = [slice(at, at + BLOCK_NODES) for at in range(0, len(area), BLOCK_NODES)]
@@ -228,11 +228,11 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
         inner_gradient=inner_gradient,
         closure=np.clip(tree.accumulate_border(strong)[own] / safe, 0.0, 1.0),
         contrast=contrast,
-        out_lightness=outside[:, 0],
-        out_green=outside[:, 3],
-        out_dark=outside[:, 4],
-        out_water=outside[:, 5],
-        out_paved=outside[:, 6],
+        out_lightness=around[:, 0],
+        out_green=around[:, 3],
+        out_dark=around[:, 4],
+        out_water=around[:, 5],
+        out_paved=around[:, 6],
         green=cover[:, 0],
         dark=cover[:, 1],
         water=cover[:, 2],
@@ -278,8 +278,8 @@ def _deep_water(tree: RegionTree, balanced: NDArray[np.float64], texture: Column
     return np.asarray(np.cumsum(change)[:-1][start[: tree.n_leaves]] > 0)
 
 
-def _outside(tree: RegionTree, leaf_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum over each node's border of length times the value of the leaf just outside."""
+def outside(tree: RegionTree, leaf_values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(node, value) sums along each node's border of length times the value (leaf, value) of the leaf just outside."""
     one, other, length = tree.edges[:, 0], tree.edges[:, 1], tree.edge_length
     columns = []
     for value in leaf_values.T:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from inference_server.models.evidence.classes import BIT, OUTPUTS
 from inference_server.models.evidence.runtime import Evidence
-from inference_server.models.geobia.features import Column
+from inference_server.models.geobia.features import Column, outside
 from inference_server.models.geobia.roads import separate_roads
 from inference_server.regions import IntArray, RegionTree
 
@@ -38,22 +38,13 @@ class Witness:
         than the whole of it.
         """
         value = np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
-        return np.concatenate([(_inside(t, value) * (1.0 - _just_outside(t, value)))[t.own] for t in self._trees])
-
-
-def _inside(tree: RegionTree, value: Column) -> Column:
-    return np.asarray(tree.accumulate(value * tree.leaf_area) / tree.area)
+        return np.concatenate([(t.mean(value) * (1.0 - _just_outside(t, value)))[t.own] for t in self._trees])
 
 
 def _just_outside(tree: RegionTree, value: Column) -> Column:
     """(node,) mean of the leaves that lie along the outside of each node's border."""
-    one, other = tree.edges.T
-    length = tree.edge_length
-    n = tree.n_leaves
-    border = tree.accumulate_border(length)
-    across = np.bincount(one, length * value[other], n) + np.bincount(other, length * value[one], n)
-    inner = tree.accumulate_inner(length * (value[one] + value[other]))
-    return np.asarray(np.clip((tree.accumulate(np.asarray(across)) - inner) / np.maximum(border, 1e-6), 0.0, 1.0))
+    around = outside(tree, value[:, None])[:, 0] / np.maximum(tree.border_length, 1e-6)
+    return np.asarray(np.clip(around, 0.0, 1.0))
 
 
 def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:
