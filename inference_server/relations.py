@@ -16,7 +16,7 @@ the order ranks what is left, and the number cuts it off. When a part leaves not
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -280,7 +280,7 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
         kept = [i for i in kept if scores[i] >= KEEP * scores[kept[0]]]
     chosen = kept
     if not as_anchor and phrase.number.kind == "one":
-        weight = scores * _salience(state)
+        weight = _striking(state, kept)
         kept.sort(key=lambda i: -weight[i])
         chosen = kept[:1]
         ties = sum(weight[i] >= TIE * weight[kept[0]] for i in kept[1:])
@@ -295,12 +295,12 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
     return _Answer(tuple(items), None, tuple(state.notes))
 
 
-def _salience(state: _State) -> FloatArray:
-    """(n,) how much each candidate strikes the eye by its size, at most 1; all alike where words tell the size."""
-    if any(a.kind == "size" for a in state.phrase.attributes):
-        return np.ones(len(state.engine))
-    area = state.targets.shapes.areas
-    return np.asarray((area / area[state.alive].max()) ** SALIENCE)
+def _striking(state: _State, kept: Sequence[int]) -> dict[int, float]:
+    """Scores of the kept candidates by how much each strikes the eye by its size, except where words tell the size."""
+    scores = state.scores[kept]
+    if len(kept) > 1 and not any(a.kind == "size" for a in state.phrase.attributes):
+        scores = scores * Shapes([state.targets.candidates[i].polygon for i in kept]).areas ** SALIENCE
+    return dict(zip(kept, scores.tolist(), strict=True))
 
 
 def _name(phrase: Phrase) -> str:
