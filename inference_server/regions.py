@@ -312,6 +312,7 @@ def build_region_tree(
     *,
     min_area_px: int = 30,
     sigma_px: float = 0.8,
+    pieces: Callable[[], NDArray[np.int32] | None] = lambda: None,
     progress: Callable[[str, int, int], None] = lambda stage, done, total: None,
 ) -> RegionTree:
     """Builds the region tree of a tile; time is linear in its pixels up to a logarithm.
@@ -321,6 +322,8 @@ def build_region_tree(
         valid: (row, col) bool; pixels without data belong to no node.
         min_area_px: leaves are merged until about this size.
         sigma_px: smoothing before the gradient, in pixels.
+        pieces: called when the leaves are known; gives (row, col) numbers of regions that no leaf may straddle, 0
+            between them, or None. Things too small for a leaf of their own become nodes by it.
         progress: called between the steps; may raise to cancel.
 
     Raises:
@@ -345,6 +348,8 @@ def build_region_tree(
             basins[~valid] = n_basins
         progress("regions", 2, 4)
         labels, n_leaves = _merge_small(basins, lab, n_basins, min_area_px)
+        if (parts := pieces()) is not None:
+            labels, n_leaves = _cut(labels, np.where(valid, parts, 0), n_leaves)
         progress("regions", 3, 4)
         edges, length, strength = _adjacency(labels, gradient)
         flat = labels.ravel()
@@ -436,6 +441,19 @@ def _merge_small(basins: IntArray, lab: FloatArray, n_basins: int, min_area_px: 
             merged[n_basins] = count
             count += 1
     return merged[basins].astype(np.int64), count
+
+
+def _cut(labels: IntArray, parts: NDArray[np.int32], n_leaves: int) -> tuple[IntArray, int]:
+    """Leaves cut along the rims of parts; the order of those that were there stays, so the void's is still the last."""
+    rows, cols = np.nonzero(parts)
+    if not len(rows):
+        return labels, n_leaves
+    key = labels[rows, cols] * (int(parts.max()) + 1) + parts[rows, cols]
+    found, which = np.unique(key, return_inverse=True)
+    out = labels + len(found)
+    out[rows, cols] = which
+    used = np.bincount(out.ravel(), minlength=n_leaves + len(found)) > 0
+    return np.asarray((np.cumsum(used) - 1)[out]), int(used.sum())
 
 
 def _children(tree: hg.Tree) -> IntArray:

@@ -6,10 +6,12 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from inference_server.expression import Attribute, Phrase
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
@@ -32,7 +34,7 @@ from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
 from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning, meaning
-from inference_server.models.geobia.witness import Witness, road_tree
+from inference_server.models.geobia.witness import Witness, road_tree, vehicle_pieces, vehicle_tree
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
@@ -94,17 +96,22 @@ class GeobiaEngine:
         origin = (0, 0) if part is None else (part.row, part.col)
         with ThreadPoolExecutor(1) as beside:
             seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
-            tree = build_region_tree(tile.rgb, tile.valid, progress=progress)
+
+            @cache
+            def vehicles() -> NDArray[np.int32] | None:
+                return vehicle_pieces(seeing.result(), tile.valid.shape)
+
+            tree = build_region_tree(tile.rgb, tile.valid, pieces=vehicles, progress=progress)
             progress("features", 0, 3)
             leaves = leaf_table(tree, part)
             trees = (tree, *blob_trees(tree, leaves))
             progress("features", 1, 3)
             tables = [node_table(each, leaves) for each in trees]
             progress("features", 2, 3)
-            evidence = seeing.result()
-        roads = road_tree(evidence, tree)
-        table = joined([*tables, node_table(roads, leaves)])
-        trees = tuple(each.without_pixels() for each in (*trees, roads))
+        evidence = seeing.result()
+        seen = (road_tree(evidence, tree), vehicle_tree(tree, vehicles()))
+        table = joined([*tables, *(node_table(each, leaves) for each in seen)])
+        trees = tuple(each.without_pixels() for each in (*trees, *seen))
         progress("features", 3, 3)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
         nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees), is_part=part is not None)
