@@ -138,6 +138,28 @@ def test_islands_of_data_are_all_in_the_tree() -> None:
     assert tree.area[-1] == valid.sum()
 
 
+def test_no_leaf_straddles_a_piece() -> None:
+    valid = np.ones((90, 90), dtype=bool)
+    valid[:, 60:70] = False
+    pieces = np.zeros((90, 90), dtype=np.int32)
+    pieces[20:26, 11:26] = 1
+    pieces[20:26, 26:41] = 2
+    pieces[50:60, 55:75] = 3
+    rgb = speckled(90, 90)
+    whole = build_region_tree(rgb, valid)
+    tree = build_region_tree(rgb, valid, pieces=lambda: pieces)
+    np.testing.assert_array_equal(tree.labels >= 0, valid)
+    assert set(np.unique(tree.labels[valid])) == set(range(tree.n_leaves))
+    assert tree.n_leaves > whole.n_leaves
+    for leaf in range(tree.n_leaves):
+        assert len(np.unique(pieces[tree.labels == leaf])) == 1
+    assert tree.area[-1] == valid.sum()
+    one = build_region_tree(
+        np.full((3, 20, 20), 90, np.uint8), np.ones((20, 20), bool), pieces=lambda: pieces[15:35, 5:25]
+    )
+    assert one.n_leaves == 2
+
+
 def test_wrong_shapes_and_no_data_are_refused() -> None:
     with pytest.raises(ValueError, match="expected rgb"):
         build_region_tree(np.zeros((3, 4, 5), dtype=np.uint8), np.ones((5, 4), dtype=bool))

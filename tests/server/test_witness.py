@@ -7,7 +7,13 @@ import pytest
 
 from inference_server.models.evidence.classes import BIT, OUTPUTS
 from inference_server.models.evidence.runtime import Evidence
-from inference_server.models.geobia.witness import Witness, leaf_evidence, road_tree
+from inference_server.models.geobia.witness import (
+    Witness,
+    leaf_evidence,
+    road_tree,
+    vehicle_pieces,
+    vehicle_tree,
+)
 from inference_server.regions import RegionTree, build_region_tree
 
 SIDE = 160
@@ -73,3 +79,35 @@ def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
 
 def test_without_roads_there_is_only_the_root(tree: RegionTree) -> None:
     assert road_tree(planted(), tree).n_nodes == tree.n_leaves + 1
+
+
+def test_a_vehicle_smaller_than_a_leaf_is_a_node() -> None:
+    rgb = np.random.default_rng(0).integers(90, 110, (3, SIDE, SIDE), dtype=np.uint8)
+    car, bus = (40, 40, 46, 56), (100, 60, 112, 100)
+    evidence = planted(car=car, bus=bus)
+    pieces = vehicle_pieces(evidence, (SIDE, SIDE))
+    assert pieces is not None
+    assert len(np.unique(pieces[pieces > 0])) == 2
+    plain = build_region_tree(rgb, np.ones((SIDE, SIDE), bool), min_area_px=400)
+    tree = build_region_tree(rgb, np.ones((SIDE, SIDE), bool), min_area_px=400, pieces=lambda: pieces)
+    added = vehicle_tree(tree, pieces)
+    assert added.n_nodes - added.first_own == 3, "two vehicles and the root"
+    for (row, col, end, last), bounds in zip((car, bus), added.bounds[added.own], strict=False):
+        np.testing.assert_allclose(bounds, (row, col, end, last), atol=1)
+        assert not np.isclose(plain.bounds, (row, col, end, last), atol=1).all(axis=1).any()
+
+
+def test_vehicles_that_touch_are_told_apart_by_their_cores() -> None:
+    evidence = planted(car=(40, 40, 60, 80), core=(46, 44, 54, 56))
+    evidence.values[BIT["core"], 23:27, 32:38] = 0.9
+    pieces = vehicle_pieces(evidence, (SIDE, SIDE))
+    assert pieces is not None
+    assert len(np.unique(pieces[42:58, 42:78])) == 2
+    assert pieces[50, 45] != pieces[50, 75]
+
+
+def test_finer_tiles_need_no_pieces(tree: RegionTree) -> None:
+    fine = Evidence(planted().values, (4.0, 4.0))
+    assert vehicle_pieces(fine, (2 * SIDE, 2 * SIDE)) is None
+    none = vehicle_tree(tree, None)
+    assert none.n_nodes - none.first_own == 1

@@ -35,7 +35,7 @@ SEEN_AS: dict[str, tuple[str, ...]] = {
 #: How much the network counts beside the rules and fitted trees, where it knows the class; less where these were fitted
 #: on many real labels.
 SEEN_WORTH = 0.5
-SEEN_WORTH_OF = {"building": 0.35, "car": 0.35, "tree": 0.35}
+SEEN_WORTH_OF = {"car": 0.35, "tree": 0.35}
 #: Classes that the network knows well: what it does not see at all is none of them, whatever the rules say.
 TRUSTED = frozenset(
     {"pool", "airplane", "bus", "truck", "tank", "ship", "container", "parking lot", "runway", "bridge", "tennis court",
