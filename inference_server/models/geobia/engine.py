@@ -47,9 +47,9 @@ MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
 MAP_CELLS, SHOWN_SCORE = 512, 0.05
 #: So much of a class's part in the score is left to how typical a node is.
-TYPICAL = 0.6
+TYPICAL = 0.8
 #: A class's probability from which it counts fully, and below which it is not there.
-LIKELY, PRESENT = 0.7, 0.25
+LIKELY, PRESENT = 0.8, 0.25
 #: What a colour is worth at most when it shows in parts only.
 IN_PARTS = 0.9
 

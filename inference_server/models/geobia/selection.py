@@ -15,7 +15,7 @@ from inference_server.models.geobia.features import Column, NodeTable
 from inference_server.regions import IntArray, RegionTree
 
 #: An enclosing node takes over when its score is at least this share of the best one inside it.
-TAKEOVER_THING = 0.91
+TAKEOVER_THING = 0.95
 TAKEOVER_SURFACE = 0.85
 #: A node is passed over when more of it than this share is already part of a better one.
 MAX_OVERLAP = 0.15
