@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import shapely
 
+from inference_server.allocator import give_back_large_blocks
 from inference_server.batch.cluster import clustered_answers
 from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
 from inference_server.batch.journal import Journal
@@ -149,6 +150,7 @@ class Batch:
             OutOfMemory: a tile is too large for this machine.
         """
         start = time.monotonic()
+        give_back_large_blocks()
         on_event(PlanEvent(self.plan))
         if self.request.plan_only:
             return BatchResult(self.request.output, seconds=time.monotonic() - start)

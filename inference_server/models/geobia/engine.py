@@ -96,6 +96,9 @@ class GeobiaEngine:
         origin = (0, 0) if part is None else (part.row, part.col)
         with ThreadPoolExecutor(1) as beside:
             seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
+            if part is not None:
+                # A batch has other work for a second core; one after the other, they need less memory.
+                seeing.result()
 
             @cache
             def vehicles() -> NDArray[np.int32] | None:
