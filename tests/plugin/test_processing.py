@@ -196,7 +196,7 @@ def test_an_extent_in_another_crs_is_searched_only(provider: RSGroundProvider, t
     to_degrees = QgsCoordinateTransform(layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project)
     box = to_degrees.transformBoundingBox(square)
     extent = f"{box.xMinimum()},{box.xMaximum()},{box.yMinimum()},{box.yMaximum()} [EPSG:4326]"
-    outputs = run("rsground:ground", INPUT=layer.id(), EXPRESSION="red roofs", EXTENT=extent, MASKS="memory:")
+    outputs = run("rsground:ground", INPUT=layer.id(), EXPRESSION="red courts", EXTENT=extent, MASKS="memory:")
     project.clear()
     assert outputs["COUNT"] == outputs["MASKS"].featureCount() == 1
     assert "BOXES" not in outputs

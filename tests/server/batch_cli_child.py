@@ -1,5 +1,6 @@
 """``rsground batch`` with an engine that does two tiles, then waits to be stopped: python batch_cli_child.py ARGS."""
 
+import signal
 import sys
 import time
 from pathlib import Path
@@ -20,6 +21,8 @@ class WaitingEngine(FakeEngine):
 
 
 if __name__ == "__main__":
+    # A test run in a shell's background would hand on that interrupts are ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     engines, prepare = registry(WaitingEngine()), Batch.prepare
     Batch.prepare = lambda request, **options: prepare(request, lambda: engines, **options)
     sys.exit(main(["batch", *sys.argv[1:]]))

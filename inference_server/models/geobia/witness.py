@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import label
-from skimage.segmentation import watershed
+from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from inference_server.models.evidence.classes import BIT, CORE, OUTPUTS
 from inference_server.models.evidence.runtime import Evidence
@@ -82,10 +81,19 @@ def vehicle_pieces(evidence: Evidence, shape: tuple[int, int]) -> NDArray[np.int
     seen = _doubled(sum((evidence.of(name).astype(np.float32) for name in VEHICLES), start=np.float32(0)), shape)
     core = _doubled(evidence.of(CORE).astype(np.float32), shape)
     is_in = seen > VEHICLE
-    cores, count = label(is_in & (core > VEHICLE_CORE))
-    pieces = watershed(-seen, cores, mask=is_in)
-    coreless, _ = label(is_in & (pieces == 0))
-    return np.asarray(np.where(coreless > 0, coreless + count, pieces), np.int32)
+    pieces, count = label(is_in)
+    cores, _ = label(is_in & (core > VEHICLE_CORE))
+    for number, window in enumerate(find_objects(pieces), 1):
+        here = pieces[window] == number
+        within = np.where(here, cores[window], 0)
+        several = np.unique(within[within > 0])
+        if len(several) > 1:
+            nearest = distance_transform_edt(within == 0, return_distances=False, return_indices=True)
+            part = np.searchsorted(several, within[tuple(nearest)])
+            is_other = here & (part > 0)
+            pieces[window][is_other] = count + part[is_other]
+            count += len(several) - 1
+    return np.asarray(pieces, np.int32)
 
 
 def _doubled(values: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.float32]:
