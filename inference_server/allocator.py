@@ -18,6 +18,7 @@ def give_back_large_blocks() -> bool:
 
     By itself glibc raises the limit from which blocks are mapped one by one up to 32 MiB, and keeps an arena for every
     thread: a batch's tiles, a thread each, leave holes in all of them, a third of the process's memory.
+    It costs time, page faults in every new array: for batches, not for the panel's questions.
     """
     if "CS_GNU_LIBC_VERSION" not in getattr(os, "confstr_names", ()):
         return False

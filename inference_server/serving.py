@@ -14,7 +14,6 @@ from typing import TextIO
 
 import uvicorn
 
-from inference_server.allocator import give_back_large_blocks
 from inference_server.app import Server, make_app
 from inference_server.logs import start_logging
 from inference_server.models.registry import DEFAULT, Registry
@@ -63,7 +62,6 @@ def serve(options: ServeOptions, registry: Registry | None = None) -> None:
         NoToken: neither the environment nor stdin holds a token.
         OSError: the port is taken, or the log file cannot be written.
     """
-    give_back_large_blocks()
     token = _token(from_stdin=options.token_stdin)
     start_logging(token=token, log_file=options.log_file, level=options.log_level)
     listener = socket.create_server(("127.0.0.1", options.port))
