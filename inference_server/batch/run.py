@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import shapely
 
-from inference_server.allocator import give_back_large_blocks
+from inference_server.allocator import give_back_large_blocks, keep_large_blocks
 from inference_server.batch.cluster import clustered_answers
 from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
 from inference_server.batch.journal import Journal
@@ -150,11 +150,11 @@ class Batch:
             OutOfMemory: a tile is too large for this machine.
         """
         start = time.monotonic()
-        give_back_large_blocks()
         on_event(PlanEvent(self.plan))
         if self.request.plan_only:
             return BatchResult(self.request.output, seconds=time.monotonic() - start)
         journal = Journal.open(Path(self.request.output), self.fingerprint(), restart=self.request.restart)
+        give_back_large_blocks()
         try:
             self._ask_tiles(journal, on_event)
             answers, findings, notes = self._resolve(journal, on_event)
@@ -170,6 +170,7 @@ class Batch:
                 "A tile needs more memory than there is. Search at a coarser resolution, or with fewer workers."
             ) from error
         finally:
+            keep_large_blocks()
             journal.close()
         return BatchResult(self.request.output, tuple(findings), tuple(dict.fromkeys(notes)), time.monotonic() - start)
 

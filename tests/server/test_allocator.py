@@ -11,7 +11,7 @@ import pytest
 PROGRAM = """
 import threading
 import numpy as np
-from inference_server.allocator import give_back_large_blocks
+from inference_server.allocator import give_back_large_blocks, keep_large_blocks
 
 def mb():
     with open("/proc/self/statm") as file:
@@ -19,6 +19,8 @@ def mb():
 
 if {is_set}:
     assert give_back_large_blocks()
+if {is_ended}:
+    assert keep_large_blocks()
 large = np.ones(30 << 20, np.uint8)
 del large
 kept, barrier = [], threading.Barrier(4)
@@ -43,9 +45,10 @@ print(mb() - before)
 )
 def test_freed_arrays_leave_the_process() -> None:
     left = {}
-    for is_set in (True, False):
-        program = PROGRAM.replace("{is_set}", str(is_set))
+    for is_set, is_ended in ((True, False), (True, True), (False, False)):
+        program = PROGRAM.replace("{is_set}", str(is_set)).replace("{is_ended}", str(is_ended))
         done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-        left[is_set] = float(done.stdout)
-    assert left[True] < 12
-    assert left[False] > 30, "else there would be nothing to set"
+        left[is_set, is_ended] = float(done.stdout)
+    assert left[True, False] < 12
+    assert left[False, False] > 30, "else there would be nothing to set"
+    assert left[True, True] > 30, "ended: the process keeps them, as before"
