@@ -98,6 +98,11 @@ class ScenePart:
     row: int
     nominal_px: int
 
+    @staticmethod
+    def origin_of(part: ScenePart | None) -> tuple[int, int]:
+        """(row, col) of a tile's first pixel in its scene, which a tile that is no part is itself."""
+        return (0, 0) if part is None else (part.row, part.col)
+
 
 class Engine(Protocol):
     """An engine behind the panel. Encodings are opaque to the caller, who caches them by content."""

@@ -263,7 +263,7 @@ def start_from_evidence(network: ProVG, path: Path) -> None:
     stored = torch.load(path, weights_only=True, map_location="cpu")
     if not isinstance(stored, dict) or "averaged" not in stored:
         raise ValueError(f"{path}: expected a state that inference_server.training.evidence wrote")
-    encoder = [v for k, v in stored["averaged"].items() if k.startswith("st")]
+    encoder = [v for k, v in stored["averaged"].items() if k.startswith(("stem.", "stage"))]
     mine = network.visual.state_dict()
     if [v.shape for v in encoder] != [v.shape for v in mine.values()]:
         raise ValueError(

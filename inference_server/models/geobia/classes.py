@@ -12,7 +12,7 @@ from inference_server.models.evidence.classes import EVIDENCE_CLASSES
 from inference_server.models.geobia.additive import additive_scores, attributes
 from inference_server.models.geobia.boosted import boosted_scores
 from inference_server.models.geobia.features import Column, NodeTable, ramp
-from inference_server.models.geobia.witness import Witness
+from inference_server.models.geobia.witness import VEHICLES, Witness
 
 #: Ground sample distances assumed possible when the tile's is unknown, in metres.
 UNKNOWN_GSD_M = (0.08, 0.7)
@@ -28,7 +28,7 @@ TRIED_GSD_M = (0.15, 0.4)
 #: The network's classes that a class goes by.
 SEEN_AS: dict[str, tuple[str, ...]] = {
     **{name: (name,) for name in EVIDENCE_CLASSES},
-    "vehicle": ("car", "truck", "bus"),
+    "vehicle": VEHICLES,
     "court": ("tennis court", "basketball court"),
     "pier": ("bridge",),
 }
@@ -203,7 +203,7 @@ def _bus(n: Nodes) -> Column:
 
 
 def _any_vehicle(n: Nodes) -> Column:
-    return np.asarray(np.maximum.reduce([degree(name, n) for name in ("car", "bus", "truck")]))
+    return np.asarray(np.maximum.reduce([degree(name, n) for name in VEHICLES]))
 
 
 def _truck(n: Nodes) -> Column:

@@ -93,7 +93,7 @@ class GeobiaEngine:
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
-        origin = (0, 0) if part is None else (part.row, part.col)
+        origin = ScenePart.origin_of(part)
         with ThreadPoolExecutor(1) as beside:
             seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
             if part is not None:

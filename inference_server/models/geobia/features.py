@@ -170,8 +170,7 @@ def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
     rows, cols = (np.arange(count, dtype=np.float32) + 0.5 for count in tree.labels.shape)
     reach = [tree.leaf_sums(np.broadcast_to(at, tree.labels.shape)) for at in (cols, rows[:, None])]
     sums = np.column_stack([color, squares, *reach])
-    origin = (0, 0) if part is None else (part.row, part.col)
-    return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone, origin)
+    return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone, ScenePart.origin_of(part))
 
 
 def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
