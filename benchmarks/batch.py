@@ -80,9 +80,11 @@ def processor_s() -> float:
 
 def measured(raster: Path, output: Path, engine: str, workers: int) -> dict[str, float]:
     """Seconds, the processor's seconds and peak megabytes of one batch, in this process."""
+    from inference_server.allocator import share_one_arena
     from inference_server.batch.run import Batch
     from rsground_plugin.protocol import BatchRequest
 
+    share_one_arena()  # as the command line does
     make = make_fake if engine == "fake" else make_real
     batch = Batch.prepare(BatchRequest((str(raster),), ("cars",), str(output)), make, workers=workers)
     start, cpu = time.monotonic(), processor_s()
@@ -210,10 +212,14 @@ def print_sizes(place: Path, small: int, large: int) -> None:
 
 
 def print_rate(place: Path) -> None:
-    raster = write_mosaic(place / "rate.tif", 2048, 2048)
+    """Both twice in turn, in one process, the better of each: what the first one loads is loaded for the others."""
+    raster = write_mosaic(place / "rate.tif", 4096, 4096)
     os.environ[THREADS_VARIABLE] = "1"
-    one = in_child(raster, place / "rate.gpkg", "embedded", 1)
-    print(f"rate of the engine alone that is kept: {engine_alone_s(raster) / one['s']:.2f} ({one['mb']:.0f} MB)")
+    alone, batch = [], []
+    for turn in range(2):
+        alone.append(engine_alone_s(raster))
+        batch.append(measured(raster, place / f"rate_{turn}.gpkg", "embedded", 1)["s"])
+    print(f"rate of the engine alone that is kept: {min(alone) / min(batch):.2f} ({min(alone):.1f} of {min(batch):.1f} s)")
 
 
 def main() -> None:

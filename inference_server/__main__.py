@@ -20,6 +20,7 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from inference_server.allocator import share_one_arena
 from inference_server.commands import batch, export, models, train
 from inference_server.commands import eval as evaluate
 from inference_server.errors import (
@@ -44,6 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = _parser()
     options = parser.parse_args(_with_joined_extent(sys.argv[1:] if arguments is None else arguments))
     run: Callable[[argparse.Namespace], int] = options.run
+    share_one_arena()
     try:
         return run(options)
     except _USAGE_FAULTS as error:

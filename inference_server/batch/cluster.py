@@ -16,7 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Generator, Sequence
 from typing import Any
 
-from inference_server.allocator import give_back_large_blocks
+from inference_server.allocator import share_one_arena
 from inference_server.batch.tiles import SurveyAnswer
 from inference_server.batch.work import Answer, Job, Survey, TileWork
 from inference_server.errors import EngineUnavailable, OutOfMemory, ServerError
@@ -39,7 +39,7 @@ class TileActor:
     def __init__(self, work: TileWork, make_registry: Callable[[], Registry], engine: str) -> None:
         # A place of a cluster is one core, or a GPU beside which the cores matter little.
         os.environ.setdefault(THREADS_VARIABLE, "1")
-        give_back_large_blocks()
+        share_one_arena()
         self._work = work
         self._engine: Engine = make_registry().get(engine)
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 
-from inference_server.allocator import give_back_large_blocks
+from inference_server.allocator import share_one_arena
 from inference_server.batch.tiles import SurveyAnswer
 from inference_server.batch.work import Answer, Job, Survey, TileWork
 from inference_server.errors import OutOfMemory
@@ -76,7 +76,7 @@ def pooled_answers(
 def _begin(work: TileWork, make_registry: Callable[[], Registry], engine: str, threads: int) -> None:
     global _here
     os.environ.setdefault(THREADS_VARIABLE, str(threads))
-    give_back_large_blocks()
+    share_one_arena()
     _here = (work, make_registry().get(engine))
 
 

@@ -16,7 +16,6 @@ from typing import Any
 import numpy as np
 import shapely
 
-from inference_server.allocator import give_back_large_blocks, keep_large_blocks
 from inference_server.batch.cluster import clustered_answers
 from inference_server.batch.grid import bare, is_large, margin_px, phrases_of
 from inference_server.batch.journal import Journal
@@ -154,7 +153,6 @@ class Batch:
         if self.request.plan_only:
             return BatchResult(self.request.output, seconds=time.monotonic() - start)
         journal = Journal.open(Path(self.request.output), self.fingerprint(), restart=self.request.restart)
-        give_back_large_blocks()
         try:
             self._ask_tiles(journal, on_event)
             answers, findings, notes = self._resolve(journal, on_event)
@@ -170,7 +168,6 @@ class Batch:
                 "A tile needs more memory than there is. Search at a coarser resolution, or with fewer workers."
             ) from error
         finally:
-            keep_large_blocks()
             journal.close()
         return BatchResult(self.request.output, tuple(findings), tuple(dict.fromkeys(notes)), time.monotonic() - start)
 

@@ -13,7 +13,7 @@ from inference_server.batch.scene import Grid, Scene, read_tile
 from inference_server.raster import RasterTile
 
 #: Side of a patch, and how many make a sheet.
-PATCH_PX, PATCHES = 128, 256
+PATCH_PX, PATCHES = 64, 256
 #: A scene of no more pixels than these patches is its own sheet.
 WHOLE_PX = PATCHES * PATCH_PX**2
 #: Of fewer patches with data a closer lattice is tried, so many times as dense along each axis.

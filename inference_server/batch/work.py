@@ -11,6 +11,7 @@ import rasterio
 from rasterio.errors import RasterioError
 from rasterio.io import DatasetReader
 
+from inference_server.allocator import give_back
 from inference_server.batch.grid import is_large
 from inference_server.batch.scene import Grid, Scene, read_tile
 from inference_server.batch.survey import survey_sheet
@@ -93,6 +94,8 @@ class TileWork:
         # The coarse pass is for what may be larger than the overlap.
         phrases = [(n, phrase) for phrase, n in self._phrases.items() if job.level == 0 or is_large(phrase)]
         findings = ask_tile(engine, pixels, phrases, self._part(job, pixels), progress)
+        # A tile's arrays are gone now: without this their pages would stay, more with every tile.
+        give_back()
         return lambda: outlined(findings, grid.tiles[job.tile], (grid.width, grid.height))
 
     def answer(self, engine: Engine, job: Job, survey: Survey) -> tuple[Answer, float]:

@@ -48,6 +48,7 @@ class Recipe:
         scenes: generated scenes to draw from.
         validation: samples of held-out scenes for early stopping.
         every, patience: steps between validations; validations without a better score before it stops.
+        keep: steps between states written, beside those after validations: what a lost machine costs at most.
         workers: processes that draw and augment.
         seed: of weights and samples.
         device: "cpu", "cuda", "mps"; "" for the best there is.
@@ -69,6 +70,7 @@ class Recipe:
     validation: int = 200
     every: int = 500
     patience: int = 8
+    keep: int = 100
     workers: int = 1
     seed: int = 0
     device: str = ""
@@ -77,7 +79,7 @@ class Recipe:
     backbone_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "scenes", "validation", "every", "patience"):
+        for name in ("steps", "batch", "scenes", "validation", "every", "patience", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Recipe: expected {name} to be at least 1, got {getattr(self, name)}")
         if not self.rate > 0:
@@ -219,6 +221,8 @@ class Training:
                 if self.since_best >= self.recipe.patience:
                     report(f"no better score in {self.since_best} validations: stopped")
                     break
+            elif self.step % self.recipe.keep == 0:
+                self.save()
             if self.is_stopping:
                 self.save()
                 report(f"stopped at step {self.step}; go on with --resume")

@@ -44,6 +44,13 @@ class CrossAttention(nn.Module):
         return mixed
 
 
+def _passing(channels: int) -> nn.Conv2d:
+    """A 1 x 1 convolution that begins as the identity, so that a trained backbone's features come through the gates."""
+    made = nn.Conv2d(channels, channels, 1)
+    nn.init.dirac_(made.weight)
+    return made
+
+
 class SurveyAttention(nn.Module):
     """Context weights for every pixel and channel; Eqs. 1 and 2.
 
@@ -56,7 +63,7 @@ class SurveyAttention(nn.Module):
         super().__init__()
         self.visual, self.words = nn.Conv2d(channels, channels, 1), nn.Linear(width, channels)
         self.attention = CrossAttention(channels)
-        self.project = nn.Conv2d(channels, channels, 1)
+        self.project = _passing(channels)
 
     def gate(self, v: Tensor, language: Language) -> Tensor:
         """W_c: (batch, C, row, col) in (0, 1)."""
@@ -78,7 +85,7 @@ class LocateAttention(nn.Module):
         super().__init__()
         self.saliency, self.words = nn.Conv2d(channels, 1, 1), nn.Linear(width, 1)
         self.attention = CrossAttention(1)
-        self.project = nn.Conv2d(channels, channels, 1)
+        self.project = _passing(channels)
 
     def gate(self, v: Tensor, language: Language) -> Tensor:
         """W_s: (batch, 1, row, col) in (0, 1)."""
