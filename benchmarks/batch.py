@@ -219,7 +219,8 @@ def print_rate(place: Path) -> None:
     for turn in range(2):
         alone.append(engine_alone_s(raster))
         batch.append(measured(raster, place / f"rate_{turn}.gpkg", "embedded", 1)["s"])
-    print(f"rate of the engine alone that is kept: {min(alone) / min(batch):.2f} ({min(alone):.1f} of {min(batch):.1f} s)")
+    kept = min(alone) / min(batch)
+    print(f"rate of the engine alone that is kept: {kept:.2f} ({min(alone):.1f} of {min(batch):.1f} s)")
 
 
 def main() -> None:
