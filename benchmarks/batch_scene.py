@@ -30,6 +30,8 @@ from scipy.sparse.csgraph import connected_components
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from inference_server.allocator import share_one_arena  # noqa: E402
+
 PART_PX, GSD_M = 2048, 0.3
 THEMES = ("residential", "mixed", "industrial", "rural", "residential", "urban", "mixed", "harbour")
 #: Rows and columns of generated parts start here, so that seams run through them and not between them.
@@ -194,6 +196,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
+    share_one_arena()  # as the command line does
     start = time.monotonic()
     raster = make_scene(options.folder, options.side)
     made = time.monotonic()
