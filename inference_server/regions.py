@@ -12,7 +12,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import higra as hg
 import numpy as np
@@ -87,10 +87,17 @@ class RegionTree:
     n_leaves: int
     first_own: int = 0
 
+    _OF_LEAVES: ClassVar = ("_bins", "_outline", "_leaf_extremes", "_leaf_support", "leaf_area")
+
+    def describe_leaves(self) -> None:
+        """Computes what all trees over the leaves share, where it is not yet known."""
+        for name in self._OF_LEAVES:
+            getattr(self, name)
+
     def regrown(self, parents: IntArray, altitudes: NDArray[np.float64]) -> RegionTree:
         """Another tree over the same leaves; what was computed of the leaves is shared."""
         other = replace(self, parents=parents, altitudes=altitudes, first_own=self.n_leaves)
-        for name in ("_bins", "_outline", "_leaf_extremes", "_leaf_support", "leaf_area"):
+        for name in self._OF_LEAVES:
             other.__dict__[name] = getattr(self, name)
         return other
 

@@ -10,6 +10,7 @@ from inference_server.models.evidence.runtime import Evidence
 from inference_server.models.geobia.witness import (
     Witness,
     leaf_evidence,
+    road_pieces,
     road_tree,
     vehicle_pieces,
     vehicle_tree,
@@ -37,7 +38,7 @@ def planted(**places: tuple[int, int, int, int]) -> Evidence:
 
 
 def test_the_whole_thing_is_seen_better_than_its_parts_and_its_surroundings(tree: RegionTree) -> None:
-    seen = Witness(planted(building=(40, 40, 80, 80)), [tree]).seen(("building",))
+    seen = Witness(leaf_evidence(planted(building=(40, 40, 80, 80)), tree), [tree]).seen(("building",))
     best = int(seen.argmax())
     np.testing.assert_allclose(tree.bounds[best], (40, 40, 80, 80), atol=4)
     assert 0.4 < seen[best] <= 0.9
@@ -46,14 +47,15 @@ def test_the_whole_thing_is_seen_better_than_its_parts_and_its_surroundings(tree
 
 def test_one_of_several_classes_is_their_sum(tree: RegionTree) -> None:
     evidence = planted(car=(40, 40, 80, 80), truck=(40, 90, 80, 130))
-    both = Witness(evidence, [tree]).seen(("car", "truck"))
-    alone = Witness(evidence, [tree]).seen(("truck",))
+    both = Witness(leaf_evidence(evidence, tree), [tree]).seen(("car", "truck"))
+    alone = Witness(leaf_evidence(evidence, tree), [tree]).seen(("truck",))
     assert (both > 0.4).sum() > (alone > 0.4).sum() > 0
 
 
 def test_several_trees_are_numbered_one_after_the_other(tree: RegionTree) -> None:
     evidence = planted(water=(0, 0, 40, 160))
-    one, two = Witness(evidence, [tree]).seen(("water",)), Witness(evidence, [tree, tree]).seen(("water",))
+    leaf = leaf_evidence(evidence, tree)
+    one, two = Witness(leaf, [tree]).seen(("water",)), Witness(leaf, [tree, tree]).seen(("water",))
     np.testing.assert_array_equal(two, np.tile(one, 2))
 
 
@@ -70,7 +72,7 @@ def test_leaves_take_the_mean_of_their_pixels(tree: RegionTree) -> None:
 def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
     evidence = planted(road=(4, 0, 16, 160))
     evidence.values[BIT["road"], :, 3:9] = 0.9
-    roads = road_tree(evidence, tree)
+    roads = road_tree(evidence, tree, road_pieces(evidence, np.ones((SIDE, SIDE), bool)))
     assert roads.labels is tree.labels
     bounds = roads.bounds[roads.n_leaves : -1]
     long = [b for b in bounds.tolist() if max(b[2] - b[0], b[3] - b[1]) > 0.8 * SIDE]
@@ -78,7 +80,8 @@ def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
 
 
 def test_without_roads_there_is_only_the_root(tree: RegionTree) -> None:
-    assert road_tree(planted(), tree).n_nodes == tree.n_leaves + 1
+    nothing = planted()
+    assert road_tree(nothing, tree, road_pieces(nothing, np.ones((SIDE, SIDE), bool))).n_nodes == tree.n_leaves + 1
 
 
 def test_a_vehicle_smaller_than_a_leaf_is_a_node() -> None:

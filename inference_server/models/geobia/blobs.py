@@ -8,6 +8,7 @@ group of leaves that stands out by more than any given distance.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from copy import copy
 
 import higra as hg
@@ -34,10 +35,11 @@ def blob_trees(tree: RegionTree, leaves: LeafTable) -> list[RegionTree]:
     graph = hg.UndirectedGraph(tree.n_leaves)
     graph.add_edges(*(np.ascontiguousarray(end) for end in ends))
     out = []
-    for window in SURROUNDINGS_PX:
-        if min(tree.labels.shape) < window // 3:
-            continue
-        away = leaves.balanced - _background(tree, leaves, window)
+    windows = [window for window in SURROUNDINGS_PX if min(tree.labels.shape) >= window // 3]
+    with ThreadPoolExecutor(2) as threads:
+        backgrounds = list(threads.map(lambda window: _background(tree, leaves, window), windows))
+    for background in backgrounds:
+        away = leaves.balanced - background
         any_difference = np.linalg.norm(away, axis=1)
         color = np.hypot(away[:, 1], away[:, 2])
         lit = np.hypot(np.maximum(away[:, 0], 0.0), color) * np.where(away[:, 0] < -12.0, 0.3, 1.0)

@@ -6,12 +6,10 @@ import hashlib
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference_server.expression import Attribute, Phrase
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
@@ -34,7 +32,14 @@ from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
 from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning, meaning
-from inference_server.models.geobia.witness import Witness, road_tree, vehicle_pieces, vehicle_tree
+from inference_server.models.geobia.witness import (
+    Witness,
+    leaf_evidence,
+    road_pieces,
+    road_tree,
+    vehicle_pieces,
+    vehicle_tree,
+)
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
@@ -94,30 +99,31 @@ class GeobiaEngine:
         """Builds the region tree and its table."""
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
         origin = ScenePart.origin_of(part)
-        with ThreadPoolExecutor(1) as beside:
+        with ThreadPoolExecutor(2) as beside:
             seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
+            vehicles = beside.submit(lambda: vehicle_pieces(seeing.result(), tile.valid.shape))
+            roads = beside.submit(lambda: road_pieces(seeing.result(), tile.valid))
             if part is not None:
                 # A batch has other work for a second core; one after the other, they need less memory.
                 seeing.result()
-
-            @cache
-            def vehicles() -> NDArray[np.int32] | None:
-                return vehicle_pieces(seeing.result(), tile.valid.shape)
-
-            tree = build_region_tree(tile.rgb, tile.valid, pieces=vehicles, progress=progress)
+            tree = build_region_tree(tile.rgb, tile.valid, pieces=vehicles.result, progress=progress)
             progress("features", 0, 3)
+            described = beside.submit(tree.describe_leaves)
             leaves = leaf_table(tree, part)
-            trees = (tree, *blob_trees(tree, leaves))
+            described.result()
+            witnessed = beside.submit(leaf_evidence, seeing.result(), tree)
+            seen = beside.submit(
+                lambda: (road_tree(seeing.result(), tree, roads.result()), vehicle_tree(tree, vehicles.result()))
+            )
+            trees = (tree, *blob_trees(tree, leaves), *seen.result())
             progress("features", 1, 3)
-            tables = [node_table(each, leaves) for each in trees]
+            table = joined(list(beside.map(lambda each: node_table(each, leaves), trees)))
             progress("features", 2, 3)
-        evidence = seeing.result()
-        seen = (road_tree(evidence, tree), vehicle_tree(tree, vehicles()))
-        table = joined([*tables, *(node_table(each, leaves) for each in seen)])
-        trees = tuple(each.without_pixels() for each in (*trees, *seen))
-        progress("features", 3, 3)
+        trees = tuple(each.without_pixels() for each in trees)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
-        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, Witness(evidence, trees), is_part=part is not None)
+        witness = Witness(witnessed.result(), trees)
+        progress("features", 3, 3)
+        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, witness, is_part=part is not None)
         return Encoding(Forest(trees), nodes, leaves.tone, MAX_CANDIDATES if part is None else MAX_OF_PART)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:

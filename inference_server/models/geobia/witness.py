@@ -27,13 +27,12 @@ class Witness:
     """Evidence by node, for several trees over the same leaves, computed for the classes that are asked for.
 
     Args:
-        evidence: the network's answer for the tile.
+        leaf: (leaf, output), of ``leaf_evidence``.
         trees: whose nodes are asked about, in the order of their numbering.
     """
 
-    def __init__(self, evidence: Evidence, trees: Sequence[RegionTree]) -> None:
-        self._trees = tuple(trees)
-        self.leaf = leaf_evidence(evidence, trees[0])
+    def __init__(self, leaf: NDArray[np.float64], trees: Sequence[RegionTree]) -> None:
+        self.leaf, self._trees = leaf, tuple(trees)
 
     def seen(self, names: tuple[str, ...]) -> Column:
         """(node,) how much a node is what one of several classes covers, in [0, 1].
@@ -109,11 +108,15 @@ def vehicle_tree(tree: RegionTree, pieces: NDArray[np.int32] | None) -> RegionTr
     return _flat_tree(tree, of_leaf)
 
 
-def road_tree(evidence: Evidence, tree: RegionTree) -> RegionTree:
-    """A flat tree over the same leaves: each single road that is seen, and the root above all."""
+def road_pieces(evidence: Evidence, valid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """Numbers from 1 of the single roads that are seen, 0 between them, by pixel of the evidence."""
     p = evidence.of("road").astype(np.float32) + evidence.of("bridge")
-    leaves = evidence.sampled(tree.labels)
-    return _flat_tree(tree, _majority(tree.n_leaves, leaves, separate_roads((p > ROAD) & (leaves >= 0))))
+    return separate_roads((p > ROAD) & evidence.sampled(valid))
+
+
+def road_tree(evidence: Evidence, tree: RegionTree, pieces: NDArray[np.int64]) -> RegionTree:
+    """A flat tree over the same leaves: each single road, and the root above all."""
+    return _flat_tree(tree, _majority(tree.n_leaves, evidence.sampled(tree.labels), pieces))
 
 
 def _flat_tree(tree: RegionTree, of_leaf: IntArray) -> RegionTree:
