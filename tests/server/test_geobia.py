@@ -19,7 +19,7 @@ from inference_server.models.geobia.selection import Forest, settle
 from inference_server.models.geobia.tidy import tidied
 from inference_server.models.geobia.vocabulary import CLASS_OF, meaning
 from inference_server.raster import RasterTile
-from inference_server.regions import build_region_tree
+from inference_server.regions import RegionTree, build_region_tree
 
 #: Colours as paint and roofs have them, sRGB.
 PAINTS = {
@@ -189,6 +189,18 @@ class TestSelection:
         assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [node]
         score[node] = 0.5
         assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [inner]
+
+    def test_the_rim_of_a_chosen_thing_is_no_second_one(self) -> None:
+        labels = np.zeros((60, 60), np.int32)
+        labels[18:42, 18:42] = 2
+        labels[20:40, 20:40] = 1
+        parents, edges = np.array([4, 3, 3, 4, 4]), np.array([[0, 2], [1, 2]])
+        lengths = np.array([96.0, 80.0])
+        lab = np.zeros((3, 60, 60), np.float32)
+        tree = RegionTree(labels, parents, np.arange(5.0), lab, edges, lengths, lengths, 3)
+        forest, score = Forest((tree,)), np.array([0.0, 0.9, 0.6, 0.0, 0.0])
+        assert settle(forest, score, 0.3, is_surface=False, at_most=5) == [1]
+        assert settle(forest, score, 0.3, is_surface=True, at_most=5) == [1, 2], "a lake and its shore"
 
 
 class TestTidy:

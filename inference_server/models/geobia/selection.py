@@ -19,6 +19,8 @@ TAKEOVER_THING = 0.95
 TAKEOVER_SURFACE = 0.85
 #: A node is passed over when more of it than this share is already part of a better one.
 MAX_OVERLAP = 0.15
+#: Two things whose boxes agree by so much are one and a remnant of it, such as its rim.
+SAME_BOX = 0.5
 #: Pieces of one surface differ by less than this in colour (CIELAB).
 ALIKE = 9.0
 
@@ -34,7 +36,7 @@ class Forest:
         """First number of each tree's nodes, and the total."""
         return np.cumsum([0, *(tree.n_nodes - tree.first_own for tree in self.trees)])
 
-    @property
+    @cached_property
     def boxes(self) -> NDArray[np.float64]:
         """(node, 4) x_min, y_min, x_max, y_max in pixels."""
         return np.concatenate([t.bounds[t.own][:, [1, 0, 3, 2]] for t in self.trees]).astype(np.float64)
@@ -125,10 +127,25 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
             if score[above] >= takeover * score[node] and not _collides(forest, above, owner, sizes, area):
                 best = above
         leaves = forest.leaves(best)
+        if not is_surface and chosen:
+            agreement = _iou(forest.boxes[best], forest.boxes[chosen])
+            rival = int(agreement.argmax())
+            if agreement[rival] >= SAME_BOX:
+                # Its parts are no things, either.
+                owner[leaves] = rival
+                continue
         owner[leaves] = len(chosen)
         sizes.append(float(area[leaves].sum()))
         chosen.append(best)
     return sorted(chosen, key=lambda n: -score[n])
+
+
+def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n,) intersection over union of a box with each of the others, (n, 4)."""
+    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.clip(sides, 0.0, None).prod(axis=1)
+    areas = (others[:, 2:] - others[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
+    return np.asarray(shared / (areas - shared))
 
 
 def _collides(forest: Forest, node: int, owner: IntArray, sizes: list[float], area: Column) -> bool:
