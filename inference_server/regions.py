@@ -144,13 +144,13 @@ class RegionTree:
         ranks = np.append(self._intervals[2], -1).astype(np.int32)
         return ranks[self.labels]
 
-    def accumulate(self, per_leaf: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Sums over the leaves below each node: (leaf, ...) -> (node, ...)."""
+    def accumulate(self, per_leaf: NDArray[np.float64], nodes: IntArray | slice = slice(None)) -> NDArray[np.float64]:
+        """Sums over the leaves below each node, or below some: (leaf, ...) -> (node, ...)."""
         start, end, rank = self._intervals
         ordered = np.zeros_like(per_leaf, dtype=np.float64)
         ordered[rank] = per_leaf
         sums = np.concatenate([np.zeros((1, *per_leaf.shape[1:])), np.cumsum(ordered, axis=0)])
-        return np.asarray(sums[end] - sums[start])
+        return np.asarray(sums[end[nodes]] - sums[start[nodes]])
 
     def accumulate_max(self, per_leaf: NDArray[np.float64]) -> NDArray[np.float64]:
         """Maxima over the leaves below each node: (leaf, ...) -> (node, ...)."""

@@ -133,7 +133,7 @@ def sample(item: LabelledTile | int) -> Sample:
     best = np.zeros(len(boxes))
     owner = np.full(len(boxes), -1)
     for number, labelled in enumerate(tile.objects):
-        agreement = _agreement(boxes, table.area, labelled)
+        agreement = agreement_of(boxes, table.area, labelled)
         better = agreement > best
         best[better], owner[better] = agreement[better], number
     rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
@@ -164,7 +164,8 @@ def sample(item: LabelledTile | int) -> Sample:
     )
 
 
-def _agreement(boxes: NDArray[np.float64], area: NDArray[np.float64], item: LabelledObject) -> NDArray[np.float64]:
+def agreement_of(boxes: NDArray[np.float64], area: NDArray[np.float64], item: LabelledObject) -> NDArray[np.float64]:
+    """(node,) IoU of nodes' boxes with an object's, less where their areas differ."""
     x0, y0, x1, y1 = item.box
     wide = np.clip(np.minimum(boxes[:, 2], x1) - np.maximum(boxes[:, 0], x0), 0, None)
     high = np.clip(np.minimum(boxes[:, 3], y1) - np.maximum(boxes[:, 1], y0), 0, None)

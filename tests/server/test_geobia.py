@@ -10,8 +10,18 @@ from rasterio.crs import CRS
 from inference_server.evaluation.scenes import Scene, generate
 from inference_server.expression import Attribute, Phrase
 from inference_server.geometry import Mask
+from inference_server.models.evidence.classes import OUTPUTS
 from inference_server.models.geobia.additive import ATTRIBUTES, AdditiveScore, additive_scores, attributes
-from inference_server.models.geobia.classes import CLASSES, degree, near_range
+from inference_server.models.geobia.boosted import BoostedScore, verdicts
+from inference_server.models.geobia.classes import (
+    CLASSES,
+    SEEN_AS,
+    WORTH_A_VERDICT,
+    by_rules,
+    degree,
+    near_range,
+    weighed,
+)
 from inference_server.models.geobia.colors import COLORS, is_color, membership
 from inference_server.models.geobia.engine import MIN_SCORE, GeobiaEngine
 from inference_server.models.geobia.features import leaf_table, node_table
@@ -164,6 +174,42 @@ class TestRules:
         np.testing.assert_allclose(
             score({"a": np.array([-5.0, 1.0, 9.0])}), 1 / (1 + np.exp(-np.array([-1.0, 1.0, 3.0])))
         )
+
+
+class TestVerdicts:
+    def test_a_sum_of_leaves_is_the_answer_itself(self) -> None:
+        # Two stumps on "a": 0.2 or 0.7 at 1.0, and 0 or 0.5 at 3.0.
+        score = BoostedScore(
+            attribute=np.array([0, -1, -1, 0, -1, -1], np.int16),
+            threshold=np.array([1, 0, 0, 3, 0, 0], np.float32),
+            left=np.array([1, 0, 0, 4, 0, 0], np.int32),
+            right=np.array([2, 0, 0, 5, 0, 0], np.int32),
+            value=np.array([0, 0.2, 0.7, 0, 0.0, 0.5], np.float32),
+            roots=np.array([0, 3], np.int32),
+            baseline=0.1,
+            attributes=("a",),
+            is_logistic=False,
+        )
+        found = score({"a": np.array([0.0, 2.0, 4.0])}, np.arange(3))
+        np.testing.assert_allclose(found, [0.3, 0.8, 1.0], atol=1e-6)
+
+    def test_they_read_what_the_engine_knows_of_a_node(self) -> None:
+        known = {*ATTRIBUTES, *(f"in {output}" for output in OUTPUTS), "rules", "outside"}
+        assert set(verdicts()) <= set(SEEN_AS)
+        for score in verdicts().values():
+            assert set(score.attributes) <= known
+            assert {"rules", "outside"} <= set(score.attributes)
+
+    def test_only_what_something_speaks_for_is_judged(self, painted: tuple) -> None:
+        rgb, _ = painted
+        affine = Affine(0.3, 0, 500_000, 0, -0.3, 5_500_000)
+        tile = RasterTile(rgb, np.ones(rgb.shape[1:], bool), affine, CRS.from_epsg(32631))
+        nodes = GeobiaEngine().encode(tile, quiet).nodes
+        ruled = by_rules("building", nodes)
+        found = weighed("building", nodes, ruled)
+        judged = nodes.judged("building", found, ruled)
+        assert (judged[found <= WORTH_A_VERDICT] == 0).all()
+        assert 0 <= judged.min() <= judged.max() <= 1
 
 
 class TestSelection:

@@ -124,7 +124,13 @@ def test_the_app_works_without_the_model_families():
 
 FITTED = {
     f"inference_server/models/{name}"
-    for name in ("geobia/additive.json", "geobia/boosted.npz", "evidence/evidence.onnx", "evidence/evidence.json")
+    for name in (
+        "geobia/additive.json",
+        "geobia/boosted.npz",
+        "geobia/verdicts.npz",
+        "evidence/evidence.onnx",
+        "evidence/evidence.json",
+    )
 }
 
 

@@ -59,6 +59,21 @@ def test_several_trees_are_numbered_one_after_the_other(tree: RegionTree) -> Non
     np.testing.assert_array_equal(two, np.tile(one, 2))
 
 
+def test_what_is_inside_and_outside_of_some_nodes(tree: RegionTree) -> None:
+    evidence = planted(building=(40, 40, 80, 80))
+    leaf = leaf_evidence(evidence, tree)
+    witness = Witness(leaf, [tree, tree])
+    rows = np.array([0, 3, tree.n_nodes - 1, tree.n_nodes + 2])
+    building = tree.mean(leaf[:, BIT["building"]])
+    inside = witness.inside(rows)
+    assert inside.shape == (4, len(OUTPUTS))
+    np.testing.assert_allclose(inside[:, BIT["building"]], building[[0, 3, -1, 2]], atol=1e-12)
+    best = int(witness.seen(("building",))[: tree.n_nodes].argmax())
+    assert witness.outside(("building",))[best] < 0.1
+    within = [n for n in range(tree.n_leaves) if (tree.bounds[n][:2] > 46).all() and (tree.bounds[n][2:] < 74).all()]
+    assert (witness.outside(("building",))[within] > 0.8).all(), "a part of it has more of it all around"
+
+
 def test_leaves_take_the_mean_of_their_pixels(tree: RegionTree) -> None:
     values = np.random.default_rng(1).random((len(OUTPUTS), SIDE // 2, SIDE // 2)).astype(np.float16)
     found = leaf_evidence(Evidence(values, (2.0, 2.0)), tree)

@@ -1,8 +1,11 @@
-"""Fitted decision trees: the second opinion on nodes that the additive curves let pass.
+"""Fitted decision trees: the second opinion on nodes that the additive curves let pass, and the verdict on all.
 
-Curves judge attribute by attribute; "as large as a bus, but twice as wide" takes trees. Each class has some eighty
-small ones, grown by gradient boosting (Friedman 2001) in ``inference_server/training/geobia.py`` and stored in
-``boosted.npz``; they are read here with numpy alone.
+Curves judge attribute by attribute; "as large as a bus, but twice as wide" takes trees. Each class has some hundred
+small ones, grown by gradient boosting (Friedman 2001), read here with numpy alone:
+
+- ``boosted.npz``, of ``training/geobia.py``: the probability of a class from a node's attributes;
+- ``verdicts.npz``, of ``training/geobia_verdicts.py``: how well a node is an object of a class, from its attributes,
+  what the rules say, and what the evidence network sees inside and around it.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class BoostedScore:
         roots: (tree,) int32.
         baseline: log-odds before any tree.
         attributes: names of the columns.
+        is_logistic: whether the sum is a log-odds; else it is the answer itself, cut to [0, 1].
     """
 
     attribute: NDArray[np.int16]
@@ -40,9 +44,10 @@ class BoostedScore:
     roots: NDArray[np.int32]
     baseline: float
     attributes: tuple[str, ...]
+    is_logistic: bool = True
 
     def __call__(self, columns: Mapping[str, Column], rows: NDArray[np.int64]) -> Column:
-        """(row,) probabilities of the nodes in ``rows``."""
+        """(row,) in [0, 1], of the nodes in ``rows``."""
         if not len(rows):
             return np.zeros(0)
         x = np.stack([columns[name][rows] for name in self.attributes], axis=1).astype(np.float32)
@@ -56,13 +61,23 @@ class BoostedScore:
             goes_left = x[which, np.maximum(split, 0)] <= self.threshold[at]
             at = np.where(inner, np.where(goes_left, self.left[at], self.right[at]), at)
         total = self.baseline + self.value[at].sum(axis=1, dtype=np.float64)
-        return np.asarray(1.0 / (1.0 + np.exp(-total)))
+        return np.asarray(1.0 / (1.0 + np.exp(-total)) if self.is_logistic else np.clip(total, 0.0, 1.0))
 
 
 @cache
 def boosted_scores() -> Mapping[str, BoostedScore]:
-    """The fitted classes, read once from the file beside this module."""
-    with np.load(Path(__file__).with_name("boosted.npz")) as stored:
+    """The second opinions by class, read once from the file beside this module."""
+    return _read("boosted.npz", is_logistic=True)
+
+
+@cache
+def verdicts() -> Mapping[str, BoostedScore]:
+    """The verdicts by class, read once from the file beside this module."""
+    return _read("verdicts.npz", is_logistic=False)
+
+
+def _read(name: str, *, is_logistic: bool) -> dict[str, BoostedScore]:
+    with np.load(Path(__file__).with_name(name)) as stored:
         names = sorted({key.split("/")[0] for key in stored.files})
         return {
             name: BoostedScore(
@@ -74,6 +89,7 @@ def boosted_scores() -> Mapping[str, BoostedScore]:
                 roots=stored[f"{name}/roots"],
                 baseline=float(stored[f"{name}/baseline"]),
                 attributes=tuple(str(a) for a in stored[f"{name}/attributes"]),
+                is_logistic=is_logistic,
             )
             for name in names
         }

@@ -8,9 +8,9 @@ from functools import cached_property
 
 import numpy as np
 
-from inference_server.models.evidence.classes import EVIDENCE_CLASSES
+from inference_server.models.evidence.classes import EVIDENCE_CLASSES, OUTPUTS
 from inference_server.models.geobia.additive import additive_scores, attributes
-from inference_server.models.geobia.boosted import boosted_scores
+from inference_server.models.geobia.boosted import boosted_scores, verdicts
 from inference_server.models.geobia.features import Column, NodeTable, ramp
 from inference_server.models.geobia.witness import VEHICLES, Witness
 
@@ -42,6 +42,13 @@ TRUSTED = frozenset(
      "basketball court", "soccer field", "track", "water"}
 )  # fmt: skip
 SEEN_AT_LEAST = 0.1
+#: Nodes that are weighed less by hand get no verdict: they are nothing of the class.
+WORTH_A_VERDICT = 0.03
+#: What a verdict is worth beside the weighing; less for classes whose rules were fitted on many real labels, where the
+#: verdict, which generated scenes have the larger part in, says less than on these.
+VERDICT_WORTH_OF = {"building": 0.5, "car": 0.5, "bus": 0.5, "tree": 0.5, "airplane": 0.5}
+#: Names of several classes: the verdict on the likelier one.
+EITHER = {"court": ("tennis court", "basketball court")}
 #: What is cut by the tile's frame is as often a piece of something else: things are doubted up to so much.
 CUT_DOUBT = 0.4
 THINGS = frozenset(
@@ -138,6 +145,18 @@ class Nodes:
             if name in LENIENT:
                 said = (1.0 - LENIENCE) * said + LENIENCE * first[passed] ** 3
             out[passed] = np.maximum(out[passed], said)
+        return out
+
+    def judged(self, name: str, found: Column, ruled: Column) -> Column:
+        """The verdict on the nodes that anything speaks for, 0 for all others."""
+        out = np.zeros_like(found)
+        rows = np.flatnonzero(found > WORTH_A_VERDICT)
+        inside = self.witness.inside(rows)
+        evidence = dict(zip((f"in {output}" for output in OUTPUTS), inside.T, strict=True))
+        evidence |= {"rules": ruled[rows], "outside": self.witness.outside(SEEN_AS[name])[rows]}
+        for columns in self._columns:
+            mine = {attribute: column[rows] for attribute, column in columns.items()} | evidence
+            out[rows] = np.maximum(out[rows], verdicts()[name](mine, np.arange(len(rows))))
         return out
 
     @cached_property
@@ -408,9 +427,9 @@ _TESTS: dict[str, Callable[[Nodes], Column]] = {
 }  # fmt: skip
 
 #: Classes that the rules do not tell from another.
-_RULES_OF = {"tennis court": "court", "basketball court": "court", "track": "soccer field"}
+RULES_OF = {"tennis court": "court", "basketball court": "court", "track": "soccer field"}
 
-CLASSES = (*_FITTED, *_TESTS, *_RULES_OF)
+CLASSES = (*_FITTED, *_TESTS, *RULES_OF)
 
 
 def degree(name: str, nodes: Nodes) -> Column:
@@ -428,18 +447,31 @@ def degree(name: str, nodes: Nodes) -> Column:
 
 
 def _degree(name: str, nodes: Nodes) -> Column:
-    by_rules = _by_rules(_RULES_OF.get(name, name), nodes)
-    names = SEEN_AS.get(name)
-    if names is None:
-        return by_rules
+    if name in EITHER:
+        return np.asarray(np.maximum.reduce([degree(each, nodes) for each in EITHER[name]]))
+    ruled = by_rules(name, nodes)
+    if name not in SEEN_AS:
+        return ruled
+    found = weighed(name, nodes, ruled)
+    if name not in verdicts():
+        return found
+    worth = VERDICT_WORTH_OF.get(name, 1.0)
+    return worth * nodes.judged(name, found, ruled) + (1.0 - worth) * found
+
+
+def weighed(name: str, nodes: Nodes, ruled: Column) -> Column:
+    """What the rules and the network say of a class, weighed by hand: it tells which nodes are worth a verdict."""
+    names = SEEN_AS[name]
     seen, worth = nodes.witness.seen(names), SEEN_WORTH_OF.get(name, SEEN_WORTH)
     if name in CONFUSED:
         seen = 0.5 * (seen + nodes.witness.seen(CONFUSED[name]))
-    found = worth * seen + (1.0 - worth) * by_rules
+    found = worth * seen + (1.0 - worth) * ruled
     return found * ramp(seen, 0.0, SEEN_AT_LEAST) if name in TRUSTED else found
 
 
-def _by_rules(name: str, nodes: Nodes) -> Column:
+def by_rules(name: str, nodes: Nodes) -> Column:
+    """What the rules and the trees fitted without the network say of a class."""
+    name = RULES_OF.get(name, name)
     if name in _FITTED:
         return _FITTED[name](nodes)
     tested = np.cbrt(np.clip(_TESTS[name](nodes), 0.0, 1.0))

@@ -46,7 +46,7 @@ from inference_server.regions import build_region_tree
 from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
-MIN_SCORE = 0.35
+MIN_SCORE = 0.4
 #: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
 MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
@@ -54,7 +54,7 @@ MAP_CELLS, SHOWN_SCORE = 512, 0.05
 #: So much of a class's part in the score is left to how typical a node is.
 TYPICAL = 0.8
 #: A class's probability from which it counts fully, and below which it is not there.
-LIKELY, PRESENT = 0.8, 0.25
+LIKELY, PRESENT = 0.85, 0.25
 #: What a colour is worth at most when it shows in parts only.
 IN_PARTS = 0.9
 
@@ -234,7 +234,7 @@ def _revision() -> str:
     """A hash of the engine's own sources: its answers change when they do."""
     folder = Path(__file__).parent
     digest = hashlib.sha256()
-    fitted = [folder / "additive.json", folder / "boosted.npz", MODEL]
+    fitted = [folder / "additive.json", folder / "boosted.npz", folder / "verdicts.npz", MODEL]
     for path in [*sorted(folder.glob("*.py")), *fitted, folder.parent.parent / "regions.py"]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]

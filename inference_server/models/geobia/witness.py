@@ -33,6 +33,7 @@ class Witness:
 
     def __init__(self, leaf: NDArray[np.float64], trees: Sequence[RegionTree]) -> None:
         self.leaf, self._trees = leaf, tuple(trees)
+        self._outside: dict[tuple[str, ...], Column] = {}
 
     def seen(self, names: tuple[str, ...]) -> Column:
         """(node,) how much a node is what one of several classes covers, in [0, 1].
@@ -40,8 +41,30 @@ class Witness:
         The mean inside, less by what share of the class goes on beyond the border: the half of a roof is seen worse
         than the whole of it.
         """
-        value = np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
-        return np.concatenate([(t.mean(value) * (1.0 - _just_outside(t, value)))[t.own] for t in self._trees])
+        value = self._leaf_sum(names)
+        inside = np.concatenate([t.mean(value)[t.own] for t in self._trees])
+        return np.asarray(inside * (1.0 - self.outside(names)))
+
+    def outside(self, names: tuple[str, ...]) -> Column:
+        """(node,) how much of several classes goes on right beyond a node's border, in [0, 1]."""
+        if names not in self._outside:
+            value = self._leaf_sum(names)
+            self._outside[names] = np.concatenate([_just_outside(t, value)[t.own] for t in self._trees])
+        return self._outside[names]
+
+    def inside(self, rows: IntArray) -> NDArray[np.float64]:
+        """(row, output) the mean of every output over the pixels of some nodes, in ascending order."""
+        out, first = [], 0
+        for tree in self._trees:
+            last = first + tree.n_nodes - tree.first_own
+            nodes = rows[(rows >= first) & (rows < last)] - first + tree.first_own
+            total = tree.accumulate(self.leaf * tree.leaf_area[:, None], nodes)
+            out.append(total / tree.area[nodes][:, None])
+            first = last
+        return np.concatenate(out)
+
+    def _leaf_sum(self, names: tuple[str, ...]) -> Column:
+        return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
 
 
 def _just_outside(tree: RegionTree, value: Column) -> Column:

@@ -1,0 +1,254 @@
+"""Fits the embedded engine's verdicts: ``python -m inference_server.training.geobia_verdicts --data ../shared/data``.
+
+The engine weighs rules and evidence by hand; here trees learn to: how well a node is an object of a class (its IoU
+with one, 0 for nodes of anything else), from its attributes, the rules' answer, what the network sees inside of it, and
+how much of its class goes on beyond its border. Half a roof, or a roof with its yard, is told from the roof by that.
+Only nodes that the weighing lets pass are learnt from, as only they are judged. Takes a quarter of an hour on two
+cores; writes ``models/geobia/verdicts.npz``. Needs scikit-learn (extra ``train``).
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import multiprocessing
+import zlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rasterio.crs import CRS
+from rasterio.transform import Affine
+from sklearn.ensemble import HistGradientBoostingRegressor
+
+from inference_server.evaluation.scenes import generate
+from inference_server.models.base import silent
+from inference_server.models.evidence.classes import OUTPUTS
+from inference_server.models.geobia import additive, boosted
+from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VERDICT, by_rules, weighed
+from inference_server.models.geobia.engine import GeobiaEngine
+from inference_server.raster import RasterTile
+from inference_server.training.geobia import REAL, RECIPES, Recipe, agreement_of
+from inference_server.training.geobia_labels import LabelledObject, LabelledTile, cars, planes, towns, trees
+from inference_server.training.geobia_trees import tables, write
+
+log = logging.getLogger(__name__)
+
+#: Classes that get verdicts: those that the network sees and that labels name.
+CLASSES = (
+    "building", "car", "bus", "truck", "tree", "airplane", "pool", "tank", "ship", "container", "tennis court",
+    "basketball court", "soccer field", "track", "bridge", "field", "parking lot", "runway", "road", "water",
+)  # fmt: skip
+#: Seeds that neither rules nor network were fitted on.
+FIRST_SEED = 20_000
+#: An agreement up to the first is worth nothing, from the second on all; a node is an object's from the third on.
+WORTHLESS, PERFECT, AN_OBJECTS = 0.25, 0.8, 0.5
+#: Nodes of a tile that are kept: with some agreement all; of others that anything speaks for, and of the rest.
+NEAR, LIKELY_DEGREE, AT_MOST, REST = 0.3, 0.15, 9000, 800
+#: Real objects count as much as generated ones, but none more than so many times.
+REAL_AT_MOST = 4.0
+#: Of the tiles of each real set, every so many.
+EVERY = {towns: 1, cars: 2, planes: 4, trees: 1}
+#: Of tiles larger than this the middle is taken.
+SIDE_PX, SMALLEST_PX = 1024, 15
+TREES, LEAVES = 100, 20
+
+
+@dataclass(frozen=True, eq=False)
+class NodeSample:
+    """Some nodes of a tile.
+
+    Attributes:
+        source: of the tile.
+        common: (node, column) attributes and the means of the network's outputs, in the order of ``COMMON``.
+        rules, outside, degree: (node, class) what the rules say, what goes on beyond the border, both weighed by hand.
+        iou: (node,) agreement with the labelled object that agrees best.
+        names: (node,) that object's class, "" without.
+        weight: (node,) how many nodes of the tile it stands for.
+    """
+
+    source: str
+    common: NDArray[np.float32]
+    rules: NDArray[np.float32]
+    outside: NDArray[np.float32]
+    degree: NDArray[np.float32]
+    iou: NDArray[np.float32]
+    names: NDArray[np.str_]
+    weight: NDArray[np.float32]
+
+
+COMMON = (*additive.ATTRIBUTES, *(f"in {output}" for output in OUTPUTS))
+
+
+def recipe_of(name: str) -> Recipe:
+    """As the class's rules were fitted; of a class without rules of its own, with its own labels only."""
+    rules = RULES_OF.get(name, name)
+    return RECIPES[name] if rules == name else replace(RECIPES[rules], members=frozenset({name}))
+
+
+def generated_scene(seed: int) -> LabelledTile:
+    """A scene as the benchmarks have them, some of them finer and coarser."""
+    gsd = float(np.random.default_rng(seed).choice([0.3, 0.3, 0.3, 0.2, 0.5]))
+    side = SIDE_PX if gsd == 0.3 else 768
+    scene = generate(seed, size_px=(side, side), gsd_m=gsd, expressions=0)
+    objects = tuple(
+        LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
+        for o in scene.objects
+        if o.mask.area >= SMALLEST_PX
+    )
+    return LabelledTile("generated", str(seed), scene.rgb, scene.valid, gsd, objects)
+
+
+def middle_of(tile: LabelledTile) -> LabelledTile:
+    """The middle of a large tile, with the objects that have their middle in it."""
+    rows, cols = tile.valid.shape
+    if rows * cols <= 1.15 * SIDE_PX**2:
+        return tile
+    top, left = max(0, (rows - SIDE_PX) // 2), max(0, (cols - SIDE_PX) // 2)
+    at = np.s_[top : top + SIDE_PX, left : left + SIDE_PX]
+    valid = tile.valid[at]
+    objects = []
+    for item in tile.objects:
+        x0, y0, x1, y1 = np.array(item.box) - (left, top, left, top)
+        if 0 <= (x0 + x1) / 2 < valid.shape[1] and 0 <= (y0 + y1) / 2 < valid.shape[0]:
+            box = (max(x0, 0.0), max(y0, 0.0), min(x1, valid.shape[1]), min(y1, valid.shape[0]))
+            objects.append(replace(item, box=box, outline=None))
+    rgb = np.ascontiguousarray(tile.rgb[:, at[0], at[1]])
+    return replace(tile, rgb=rgb, valid=valid, objects=tuple(objects))
+
+
+def sample(item: LabelledTile | int) -> NodeSample:
+    """Nodes of a labelled tile, or of the generated scene of a seed."""
+    tile = generated_scene(item) if isinstance(item, int) else middle_of(item)
+    affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_500_000)
+    encoding = GeobiaEngine().encode(RasterTile(tile.rgb, tile.valid, affine, CRS.from_epsg(32631)), silent)
+    nodes, boxes = encoding.nodes, encoding.forest.boxes
+    rules = np.stack([by_rules(name, nodes) for name in CLASSES], axis=1)
+    degree = np.stack([weighed(name, nodes, rules[:, i]) for i, name in enumerate(CLASSES)], axis=1)
+    best, owner = np.zeros(len(boxes)), np.full(len(boxes), -1)
+    for number, labelled in enumerate(tile.objects):
+        agreement = agreement_of(boxes, nodes.t.area, labelled)
+        better = agreement > best
+        best[better], owner[better] = agreement[better], number
+    rows, weight = _drawn(best, degree.max(axis=1), np.random.default_rng(zlib.crc32(tile.name.encode())))
+    columns = additive.attributes(nodes.t, tile.gsd_m, nodes.gradient_scale)
+    outside = np.stack([nodes.witness.outside(SEEN_AS[name])[rows] for name in CLASSES], axis=1)
+    names = np.array([tile.objects[o].name if o >= 0 else "" for o in owner[rows]], dtype=np.str_)
+    common = np.column_stack([*(columns[name][rows] for name in additive.ATTRIBUTES), nodes.witness.inside(rows)])
+    return NodeSample(
+        tile.source, _single(common), _single(rules[rows]), _single(outside), _single(degree[rows]),
+        _single(best[rows]), names, _single(weight),
+    )  # fmt: skip
+
+
+def _single(x: NDArray[Any]) -> NDArray[np.float32]:
+    return x.astype(np.float32)
+
+
+def _drawn(
+    iou: NDArray[np.float64], degree: NDArray[np.float64], rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Which nodes are kept, in ascending order, and how many each stands for."""
+    agrees = iou > NEAR
+    weight = np.zeros(len(iou))
+    weight[agrees] = 1.0
+    for group, count in (
+        (np.flatnonzero(~agrees & (degree > LIKELY_DEGREE)), max(1, AT_MOST - int(agrees.sum()))),
+        (np.flatnonzero(~agrees & (degree <= LIKELY_DEGREE)), REST),
+    ):
+        taken = rng.choice(group, min(count, len(group)), replace=False)
+        weight[taken] = min(len(group) / max(len(taken), 1), 15.0)
+    rows = np.flatnonzero(weight)
+    return rows, weight[rows]
+
+
+def learnt_from(
+    name: str, samples: Sequence[NodeSample]
+) -> tuple[NDArray[np.float32], NDArray[np.float64], NDArray[np.float64], tuple[str, ...]]:
+    """Of one class: columns (node, column), how well each node is an object of it, weights, names of the columns."""
+    recipe, number = recipe_of(name), CLASSES.index(name)
+    kept = [i for i, column in enumerate(COMMON) if column not in recipe.without]
+    parts, values, weights, is_real = [], [], [], []
+    for each in samples:
+        is_member = np.isin(each.names, list(recipe.members))
+        used = each.degree[:, number] > WORTH_A_VERDICT
+        if each.source in recipe.labelled_in:
+            value = np.where(is_member, each.iou, 0.0)
+        elif each.source in recipe.absent_from:
+            value = np.zeros(len(used))
+        else:
+            # Not labelled there: only what is surely something else tells anything.
+            used &= (each.names != "") & (each.iou > AN_OBJECTS) & ~is_member
+            value = np.zeros(len(used))
+        rows = np.flatnonzero(used)
+        own = (each.rules[rows, number], each.outside[rows, number])
+        parts.append(np.column_stack([each.common[rows][:, kept], *own]))
+        values.append(value[rows])
+        weights.append(each.weight[rows].astype(np.float64))
+        is_real.append(np.full(len(rows), each.source in REAL))
+    y, w, of_real = np.concatenate(values), np.concatenate(weights), np.concatenate(is_real)
+    objects, real_objects = (w[(y > AN_OBJECTS) & group].sum() for group in (~of_real, of_real))
+    if real_objects > 0:
+        w[of_real] *= np.clip(objects / real_objects, 1.0, REAL_AT_MOST)
+    y = np.clip((y - WORTHLESS) / (PERFECT - WORTHLESS), 0.0, 1.0)
+    return np.concatenate(parts), y, w, (*(COMMON[i] for i in kept), "rules", "outside")
+
+
+def fit(x: NDArray[np.float32], y: NDArray[np.float64], weight: NDArray[np.float64]) -> HistGradientBoostingRegressor:
+    """Boosted regression trees."""
+    model = HistGradientBoostingRegressor(
+        max_iter=TREES, max_leaf_nodes=LEAVES, learning_rate=0.1, min_samples_leaf=25, l2_regularization=2.0,
+        random_state=0,
+    )  # fmt: skip
+    return model.fit(x, y, sample_weight=weight)
+
+
+def stored_sample(item: LabelledTile | int, folder: Path) -> NodeSample:
+    """The sample of a tile, from ``folder`` where it was taken before."""
+    name = f"generated_{item}" if isinstance(item, int) else f"{item.source}_{item.name.replace('/', '_')}"
+    path = folder / f"{name}.npz"
+    if path.exists():
+        with np.load(path) as stored:
+            values = {f.name: stored[f.name] for f in fields(NodeSample)}
+        return NodeSample(**{**values, "source": str(values["source"])})
+    made = sample(item)
+    folder.mkdir(parents=True, exist_ok=True)
+    arrays: dict[str, Any] = {f.name: getattr(made, f.name) for f in fields(NodeSample)}
+    np.savez_compressed(path, **arrays)
+    return made
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--data", type=Path, required=True, help="the folder with towns, cars, planes and trees")
+    parser.add_argument("--generated", type=int, default=120, help="number of generated scenes")
+    parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
+    parser.add_argument("--output", type=Path, default=Path(boosted.__file__).with_name("verdicts.npz"))
+    parser.add_argument("--workers", type=int, default=2)
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+
+    def tiles() -> Iterable[LabelledTile | int]:
+        for reader, step in EVERY.items():
+            yield from islice(reader(arguments.data / reader.__name__), 0, None, step)
+        yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
+
+    with multiprocessing.Pool(arguments.workers) as pool:
+        samples = list(pool.imap(partial(stored_sample, folder=arguments.cache), tiles()))
+    log.info("%d tiles", len(samples))
+    classes = {}
+    for name in CLASSES:
+        x, y, weight, names = learnt_from(name, samples)
+        log.info("%s: %d nodes, %d of objects", name, len(y), int((y > AN_OBJECTS).sum()))
+        classes[name] = tables(fit(x, y, weight), names)
+    write(arguments.output, classes)
+    log.info("wrote %s", arguments.output)
+
+
+if __name__ == "__main__":
+    main()
