@@ -61,7 +61,7 @@ def window(source: LocalServer, tmp_path: Path) -> Iterator[PanelWindow]:
 
 
 def test_a_query_is_answered_in_layers(window: PanelWindow) -> None:
-    window.ask("the red roofs")
+    window.ask("the white roofs")
     outcome = window.answer(60)
     assert isinstance(outcome, Outcome), outcome
     assert outcome.result.detections, window.dock.message.text()
