@@ -61,13 +61,18 @@ class LabelledTile:
 def generated_tile(seed: int) -> LabelledTile:
     """One scene of the project's generator; seeds from 10 000 on are for fitting, 0-999 for looking at."""
     gsd = float(np.random.default_rng(seed).choice([0.15, 0.2, 0.3, 0.3, 0.3, 0.4, 0.5]))
-    scene = generate(seed, size_px=(768, 768), gsd_m=gsd, expressions=0)
+    return labelled_scene(seed, side_px=768, gsd_m=gsd, smallest_px=30)
+
+
+def labelled_scene(seed: int, *, side_px: int, gsd_m: float, smallest_px: int) -> LabelledTile:
+    """A generated scene with its objects of at least so many pixels."""
+    scene = generate(seed, size_px=(side_px, side_px), gsd_m=gsd_m, expressions=0)
     objects = tuple(
         LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
         for o in scene.objects
-        if o.mask.area >= 30
+        if o.mask.area >= smallest_px
     )
-    return LabelledTile("generated", str(seed), scene.rgb, scene.valid, gsd, objects)
+    return LabelledTile("generated", str(seed), scene.rgb, scene.valid, gsd_m, objects)
 
 
 def towns(folder: Path) -> Iterator[LabelledTile]:

@@ -26,7 +26,6 @@ from rasterio.crs import CRS
 from rasterio.transform import Affine
 from sklearn.ensemble import HistGradientBoostingRegressor
 
-from inference_server.evaluation.scenes import generate
 from inference_server.models.base import silent
 from inference_server.models.evidence.classes import OUTPUTS
 from inference_server.models.geobia import additive, boosted
@@ -34,7 +33,7 @@ from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VE
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.raster import RasterTile
 from inference_server.training.geobia import REAL, RECIPES, Recipe, agreement_of
-from inference_server.training.geobia_labels import LabelledObject, LabelledTile, cars, planes, towns, trees
+from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
 from inference_server.training.geobia_trees import tables, write
 
 log = logging.getLogger(__name__)
@@ -94,14 +93,7 @@ def recipe_of(name: str) -> Recipe:
 def generated_scene(seed: int) -> LabelledTile:
     """A scene as the benchmarks have them, some of them finer and coarser."""
     gsd = float(np.random.default_rng(seed).choice([0.3, 0.3, 0.3, 0.2, 0.5]))
-    side = SIDE_PX if gsd == 0.3 else 768
-    scene = generate(seed, size_px=(side, side), gsd_m=gsd, expressions=0)
-    objects = tuple(
-        LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
-        for o in scene.objects
-        if o.mask.area >= SMALLEST_PX
-    )
-    return LabelledTile("generated", str(seed), scene.rgb, scene.valid, gsd, objects)
+    return labelled_scene(seed, side_px=SIDE_PX if gsd == 0.3 else 768, gsd_m=gsd, smallest_px=SMALLEST_PX)
 
 
 def middle_of(tile: LabelledTile) -> LabelledTile:

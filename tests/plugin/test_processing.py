@@ -138,7 +138,7 @@ def test_ground_by_qgis_process(qgis_process: QgisProcess, town: Path, tmp_path:
     assert qgis_process.run("rsground:coco", INPUT=files["MASKS"], RASTER=town, OUTPUT=coco)["COUNT"] == 4
     document = json.loads(coco.read_text())
     assert [c["name"] for c in document["categories"]] == ["court"]
-    assert all(0.85 < a["area"] / (ROOF_ROWS * ROOF_COLS) < 1.1 for a in document["annotations"])
+    assert all(0.85 < a["area"] / (ROOF_ROWS * ROOF_COLS) < 1.05 for a in document["annotations"])
     assert len(ids[0]) == 4
 
 
