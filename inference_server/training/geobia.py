@@ -23,6 +23,7 @@ import scipy.sparse as sparse
 from numpy.typing import NDArray
 from scipy.optimize import minimize
 
+from inference_server.geometry import iou_hbb
 from inference_server.models.geobia import additive
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import joined, leaf_table, node_table
@@ -166,11 +167,7 @@ def sample(item: LabelledTile | int) -> Sample:
 
 def agreement_of(boxes: NDArray[np.float64], area: NDArray[np.float64], item: LabelledObject) -> NDArray[np.float64]:
     """(node,) IoU of nodes' boxes with an object's, less where their areas differ."""
-    x0, y0, x1, y1 = item.box
-    wide = np.clip(np.minimum(boxes[:, 2], x1) - np.maximum(boxes[:, 0], x0), 0, None)
-    high = np.clip(np.minimum(boxes[:, 3], y1) - np.maximum(boxes[:, 1], y0), 0, None)
-    both = wide * high
-    iou = both / ((boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1]) + (x1 - x0) * (y1 - y0) - both)
+    iou = iou_hbb(np.array([item.box], dtype=np.float64), boxes)[0]
     if item.area is not None:
         iou = np.minimum(iou, np.sqrt(np.minimum(area / item.area, item.area / area)))
     return np.asarray(iou)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 
-from inference_server.geometry import Mask
+from inference_server.geometry import Mask, iou_hbb
 from inference_server.models.geobia.features import Column, NodeTable
 from inference_server.regions import IntArray, RegionTree
 
@@ -128,7 +128,7 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
                 best = above
         leaves = forest.leaves(best)
         if not is_surface and chosen:
-            agreement = _iou(forest.boxes[best], forest.boxes[chosen])
+            agreement = iou_hbb(forest.boxes[[best]], forest.boxes[chosen])[0]
             rival = int(agreement.argmax())
             if agreement[rival] >= SAME_BOX:
                 # Its parts are no things, either.
@@ -138,14 +138,6 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
         sizes.append(float(area[leaves].sum()))
         chosen.append(best)
     return sorted(chosen, key=lambda n: -score[n])
-
-
-def _iou(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(n,) intersection over union of a box with each of the others, (n, 4)."""
-    sides = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
-    shared = np.clip(sides, 0.0, None).prod(axis=1)
-    areas = (others[:, 2:] - others[:, :2]).prod(axis=1) + (box[2:] - box[:2]).prod()
-    return np.asarray(shared / (areas - shared))
 
 
 def _collides(forest: Forest, node: int, owner: IntArray, sizes: list[float], area: Column) -> bool:

@@ -55,10 +55,11 @@ class Witness:
     def inside(self, rows: IntArray) -> NDArray[np.float64]:
         """(row, output) the mean of every output over the pixels of some nodes, in ascending order."""
         out, first = [], 0
+        sums = self.leaf * self._trees[0].leaf_area[:, None]
         for tree in self._trees:
             last = first + tree.n_nodes - tree.first_own
             nodes = rows[(rows >= first) & (rows < last)] - first + tree.first_own
-            total = tree.accumulate(self.leaf * tree.leaf_area[:, None], nodes)
+            total = tree.accumulate(sums, nodes)
             out.append(total / tree.area[nodes][:, None])
             first = last
         return np.concatenate(out)
