@@ -30,7 +30,7 @@ from inference_server.models.geobia.features import joined, leaf_table, node_tab
 from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
 from inference_server.training.geobia_labels import LabelledObject, LabelledTile, generated_tile, real
-from inference_server.training.geobia_trees import grow, tables, write
+from inference_server.training.geobia_trees import as_onnx, grow, write
 
 log = logging.getLogger(__name__)
 
@@ -173,9 +173,7 @@ def agreement_of(boxes: NDArray[np.float64], area: NDArray[np.float64], item: La
     return np.asarray(iou)
 
 
-def fit(
-    recipe: Recipe, samples: list[Sample], names: list[str]
-) -> tuple[dict[str, object], dict[str, NDArray[np.generic]], str]:
+def fit(recipe: Recipe, samples: list[Sample], names: list[str]) -> tuple[dict[str, object], bytes, str]:
     """The curves and the trees of one class, and a line on how well they do on tiles held back."""
     keep = [i for i, name in enumerate(names) if name not in recipe.without]
     values: list[NDArray[np.float32]] = []
@@ -248,7 +246,7 @@ def fit(
         line += f"; at {limit} precision {precision:.2f} recall {recall:.2f}"
     return (
         {"intercept": round(float(theta[-1]), 3), "curves": curves},
-        tables(model, tuple(n for _, n in names_kept)),
+        as_onnx(model, tuple(n for _, n in names_kept)),
         line,
     )
 

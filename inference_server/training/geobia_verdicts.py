@@ -34,7 +34,7 @@ from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.raster import RasterTile
 from inference_server.training.geobia import REAL, RECIPES, Recipe, agreement_of
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
-from inference_server.training.geobia_trees import tables, write
+from inference_server.training.geobia_trees import as_onnx, write
 
 log = logging.getLogger(__name__)
 
@@ -237,7 +237,7 @@ def main() -> None:
     for name in CLASSES:
         x, y, weight, names = learnt_from(name, samples)
         log.info("%s: %d nodes, %d of objects", name, len(y), int((y > AN_OBJECTS).sum()))
-        classes[name] = tables(fit(x, y, weight), names)
+        classes[name] = as_onnx(fit(x, y, weight), names)
     write(arguments.output, classes)
     log.info("wrote %s", arguments.output)
 

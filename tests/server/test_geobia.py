@@ -12,7 +12,7 @@ from inference_server.expression import Attribute, Phrase
 from inference_server.geometry import Mask
 from inference_server.models.evidence.classes import OUTPUTS
 from inference_server.models.geobia.additive import ATTRIBUTES, AdditiveScore, additive_scores, attributes
-from inference_server.models.geobia.boosted import BoostedScore, verdicts
+from inference_server.models.geobia.boosted import verdicts
 from inference_server.models.geobia.classes import (
     CLASSES,
     SEEN_AS,
@@ -177,22 +177,6 @@ class TestRules:
 
 
 class TestVerdicts:
-    def test_a_sum_of_leaves_is_the_answer_itself(self) -> None:
-        # Two stumps on "a": 0.2 or 0.7 at 1.0, and 0 or 0.5 at 3.0.
-        score = BoostedScore(
-            attribute=np.array([0, -1, -1, 0, -1, -1], np.int16),
-            threshold=np.array([1, 0, 0, 3, 0, 0], np.float32),
-            left=np.array([1, 0, 0, 4, 0, 0], np.int32),
-            right=np.array([2, 0, 0, 5, 0, 0], np.int32),
-            value=np.array([0, 0.2, 0.7, 0, 0.0, 0.5], np.float32),
-            roots=np.array([0, 3], np.int32),
-            baseline=0.1,
-            attributes=("a",),
-            is_logistic=False,
-        )
-        found = score({"a": np.array([0.0, 2.0, 4.0])}, np.arange(3))
-        np.testing.assert_allclose(found, [0.3, 0.8, 1.0], atol=1e-6)
-
     def test_they_read_what_the_engine_knows_of_a_node(self) -> None:
         known = {*ATTRIBUTES, *(f"in {output}" for output in OUTPUTS), "rules", "outside"}
         assert set(verdicts()) <= set(SEEN_AS)

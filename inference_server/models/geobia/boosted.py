@@ -1,7 +1,7 @@
 """Fitted decision trees: the second opinion on nodes that the additive curves let pass, and the verdict on all.
 
 Curves judge attribute by attribute; "as large as a bus, but twice as wide" takes trees. Each class has some hundred
-small ones, grown by gradient boosting (Friedman 2001), read here with numpy alone:
+small ones, grown by gradient boosting (Friedman 2001) and kept as ONNX models, which onnxruntime runs:
 
 - ``boosted.npz``, of ``training/geobia.py``: the probability of a class from a node's attributes;
 - ``verdicts.npz``, of ``training/geobia_verdicts.py``: how well a node is an object of a class, from its attributes,
@@ -10,10 +10,12 @@ small ones, grown by gradient boosting (Friedman 2001), read here with numpy alo
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,46 +23,40 @@ from numpy.typing import NDArray
 from inference_server.models.geobia.features import Column
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class BoostedScore:
-    """One class's trees, all nodes in one table.
+    """One class's trees.
 
     Attributes:
-        attribute: (node,) int16 index into ``attributes``; -1 at leaves.
-        threshold: (node,) float32: values up to it go left.
-        left, right: (node,) int32 node indices.
-        value: (node,) float32 log-odds at leaves.
-        roots: (tree,) int32.
-        baseline: log-odds before any tree.
-        attributes: names of the columns.
+        model: an ONNX model, as ``training.geobia_trees.as_onnx`` writes it: from "attributes", (row, attribute)
+            float32, to (row, 1), the sum of the trees; its metadata hold the attributes' names.
         is_logistic: whether the sum is a log-odds; else it is the answer itself, cut to [0, 1].
     """
 
-    attribute: NDArray[np.int16]
-    threshold: NDArray[np.float32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    value: NDArray[np.float32]
-    roots: NDArray[np.int32]
-    baseline: float
-    attributes: tuple[str, ...]
+    model: bytes
     is_logistic: bool = True
+
+    @cached_property
+    def _session(self) -> Any:
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        # Milliseconds: threads would cost more than they bring.
+        options.intra_op_num_threads = 1
+        options.enable_cpu_mem_arena = False
+        return onnxruntime.InferenceSession(self.model, options, providers=["CPUExecutionProvider"])
+
+    @cached_property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the columns that the trees read."""
+        return tuple(json.loads(self._session.get_modelmeta().custom_metadata_map["attributes"]))
 
     def __call__(self, columns: Mapping[str, Column], rows: NDArray[np.int64]) -> Column:
         """(row,) in [0, 1], of the nodes in ``rows``."""
         if not len(rows):
             return np.zeros(0)
         x = np.stack([columns[name][rows] for name in self.attributes], axis=1).astype(np.float32)
-        at = np.broadcast_to(self.roots, (len(rows), len(self.roots))).copy()
-        which = np.arange(len(rows))[:, None]
-        while True:
-            split = self.attribute[at]
-            inner = split >= 0
-            if not inner.any():
-                break
-            goes_left = x[which, np.maximum(split, 0)] <= self.threshold[at]
-            at = np.where(inner, np.where(goes_left, self.left[at], self.right[at]), at)
-        total = self.baseline + self.value[at].sum(axis=1, dtype=np.float64)
+        total = self._session.run(None, {"attributes": x})[0][:, 0].astype(np.float64)
         return np.asarray(1.0 / (1.0 + np.exp(-total)) if self.is_logistic else np.clip(total, 0.0, 1.0))
 
 
@@ -78,18 +74,4 @@ def verdicts() -> Mapping[str, BoostedScore]:
 
 def _read(name: str, *, is_logistic: bool) -> dict[str, BoostedScore]:
     with np.load(Path(__file__).with_name(name)) as stored:
-        names = sorted({key.split("/")[0] for key in stored.files})
-        return {
-            name: BoostedScore(
-                attribute=stored[f"{name}/attribute"],
-                threshold=stored[f"{name}/threshold"],
-                left=stored[f"{name}/left"],
-                right=stored[f"{name}/right"],
-                value=stored[f"{name}/value"],
-                roots=stored[f"{name}/roots"],
-                baseline=float(stored[f"{name}/baseline"]),
-                attributes=tuple(str(a) for a in stored[f"{name}/attributes"]),
-                is_logistic=is_logistic,
-            )
-            for name in names
-        }
+        return {each: BoostedScore(stored[each].tobytes(), is_logistic) for each in stored.files}
