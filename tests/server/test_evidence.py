@@ -12,7 +12,7 @@ from inference_server.evaluation.evidence_check import CARD, digest, fixed_set_i
 from inference_server.evaluation.scenes import Scene, generate
 from inference_server.models.evidence import runtime
 from inference_server.models.evidence.classes import CORE, EDGE, EVIDENCE_CLASSES, OUTPUTS, SURFACES, THINGS, TOPMOST
-from inference_server.models.evidence.runtime import MODEL, evidence_of, planes_of
+from inference_server.models.evidence.runtime import MODEL, ONE, evidence_of, planes_of
 
 
 @pytest.fixture(scope="module")
@@ -46,10 +46,8 @@ def test_the_model_is_the_one_on_its_card_and_does_as_well() -> None:
 def test_any_size_is_answered_at_half_resolution(shape: tuple[int, int]) -> None:
     rgb = np.random.default_rng(0).integers(0, 256, (3, *shape), dtype=np.uint8)
     evidence = evidence_of(rgb, None)
-    rows, cols = evidence.values.shape[1:]
-    assert evidence.values.shape == (len(OUTPUTS), -(-shape[0] // 2), -(-shape[1] // 2))
-    assert evidence.values.min() >= 0
-    assert evidence.values.max() <= 1
+    rows, cols = evidence.parts.shape[1:]
+    assert evidence.parts.shape == (len(OUTPUTS), -(-shape[0] // 2), -(-shape[1] // 2))
     row, col = evidence.at(np.array([0, shape[0] - 1]), np.array([0, shape[1] - 1]))
     assert (row.tolist(), col.tolist()) == ([0, rows - 1], [0, cols - 1])
 
@@ -57,7 +55,7 @@ def test_any_size_is_answered_at_half_resolution(shape: tuple[int, int]) -> None
 def test_a_finer_tile_is_brought_to_the_pixel_size_it_needs() -> None:
     rgb = np.full((3, 400, 300), 90, np.uint8)
     evidence = evidence_of(rgb, 0.1)
-    assert evidence.values.shape[1:] == (67, 50)
+    assert evidence.parts.shape[1:] == (67, 50)
     assert evidence.scale == pytest.approx((6.0, 6.0), rel=0.01)
 
 
@@ -70,17 +68,17 @@ def test_the_network_reads_the_pixel_size_where_it_is_known() -> None:
 
 
 def test_classes_exclude_one_another(scene: Scene) -> None:
-    values = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    values = evidence_of(scene.rgb, 0.3).parts / ONE
     assert values[: len(EVIDENCE_CLASSES)].sum(axis=0).max() < 1.02
 
 
 def test_blocks_agree_with_the_whole(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    whole = evidence_of(scene.rgb, 0.3).parts / ONE
     monkeypatch.setattr(runtime, "WHOLE_PX", 320)
     monkeypatch.setattr(runtime, "BLOCK_PX", 320)
     session = Mock(wraps=runtime._session(MODEL))
     monkeypatch.setattr(runtime, "_session", lambda model: session)
-    parts = evidence_of(scene.rgb, 0.3).values.astype(np.float32)
+    parts = evidence_of(scene.rgb, 0.3).parts / ONE
     assert session.run.call_count == 6, "2 x 3 blocks"
     assert parts.shape == whole.shape
     assert np.abs(parts - whole).mean() < 0.0025
@@ -89,7 +87,7 @@ def test_blocks_agree_with_the_whole(scene: Scene, monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.parametrize("gsd_m", [0.3, 0.15])
 def test_tiles_of_a_scene_are_seen_alike_where_they_overlap(scene: Scene, gsd_m: float) -> None:
-    whole = evidence_of(scene.rgb, gsd_m).values.astype(np.float32)
+    whole = evidence_of(scene.rgb, gsd_m).parts / ONE
     row, col = 72, 40
     rgb = scene.rgb[:, row:, col:]
     step = round(2 * 0.3 / gsd_m)
@@ -99,7 +97,7 @@ def test_tiles_of_a_scene_are_seen_alike_where_they_overlap(scene: Scene, gsd_m:
         there = whole[:, row // step :, col // step :]
         return float((np.abs(values.astype(np.float32) - there)[inner] > 0.02).mean())
 
-    placed, adrift = (differs(evidence_of(rgb, gsd_m, origin=o).values) for o in ((row, col), (0, 0)))
+    placed, adrift = (differs(evidence_of(rgb, gsd_m, origin=o).parts / ONE) for o in ((row, col), (0, 0)))
     assert placed < 0.012, "what is left comes from the rim, 160 pixels of the network away"
     assert adrift > 3 * placed
 

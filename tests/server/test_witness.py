@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from inference_server.models.evidence.classes import BIT, OUTPUTS
-from inference_server.models.evidence.runtime import Evidence
+from inference_server.models.evidence.runtime import ONE, Evidence
 from inference_server.models.geobia.witness import (
     Witness,
     leaf_evidence,
@@ -31,10 +31,10 @@ def tree() -> RegionTree:
 
 def planted(**places: tuple[int, int, int, int]) -> Evidence:
     """Probability 0.9 of a class in a rectangle (row, col, row, col) of the tile."""
-    values = np.zeros((len(OUTPUTS), SIDE // 2, SIDE // 2), np.float16)
+    parts = np.zeros((len(OUTPUTS), SIDE // 2, SIDE // 2), np.uint16)
     for name, (r0, c0, r1, c1) in places.items():
-        values[BIT[name], r0 // 2 : r1 // 2, c0 // 2 : c1 // 2] = 0.9
-    return Evidence(values, (2.0, 2.0))
+        parts[BIT[name], r0 // 2 : r1 // 2, c0 // 2 : c1 // 2] = 0.9 * ONE
+    return Evidence(parts, (2.0, 2.0))
 
 
 def test_the_whole_thing_is_seen_better_than_its_parts_and_its_surroundings(tree: RegionTree) -> None:
@@ -75,18 +75,18 @@ def test_what_is_inside_and_outside_of_some_nodes(tree: RegionTree) -> None:
 
 
 def test_leaves_take_the_mean_of_their_pixels(tree: RegionTree) -> None:
-    values = np.random.default_rng(1).random((len(OUTPUTS), SIDE // 2, SIDE // 2)).astype(np.float16)
-    found = leaf_evidence(Evidence(values, (2.0, 2.0)), tree)
+    parts = np.random.default_rng(1).integers(0, ONE + 1, (len(OUTPUTS), SIDE // 2, SIDE // 2), np.uint16)
+    found = leaf_evidence(Evidence(parts, (2.0, 2.0)), tree)
     seen = tree.labels[1::2, 1::2]
     for leaf in range(0, tree.n_leaves, 7):
         if (seen == leaf).any():
-            np.testing.assert_allclose(found[leaf], values[:, seen == leaf].astype(float).mean(axis=1), atol=1e-6)
+            np.testing.assert_allclose(found[leaf], (parts[:, seen == leaf] / ONE).mean(axis=1), atol=1e-6)
     assert np.isfinite(found).all()
 
 
 def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
     evidence = planted(road=(4, 0, 16, 160))
-    evidence.values[BIT["road"], :, 3:9] = 0.9
+    evidence.parts[BIT["road"], :, 3:9] = 0.9 * ONE
     roads = road_tree(evidence, tree, road_pieces(evidence, np.ones((SIDE, SIDE), bool)))
     assert roads.labels is tree.labels
     bounds = roads.bounds[roads.n_leaves : -1]
@@ -117,7 +117,7 @@ def test_a_vehicle_smaller_than_a_leaf_is_a_node() -> None:
 
 def test_vehicles_that_touch_are_told_apart_by_their_cores() -> None:
     evidence = planted(car=(40, 40, 60, 80), core=(46, 44, 54, 56))
-    evidence.values[BIT["core"], 23:27, 32:38] = 0.9
+    evidence.parts[BIT["core"], 23:27, 32:38] = 0.9 * ONE
     pieces = vehicle_pieces(evidence, (SIDE, SIDE))
     assert pieces is not None
     assert len(np.unique(pieces[42:58, 42:78])) == 2
@@ -125,7 +125,7 @@ def test_vehicles_that_touch_are_told_apart_by_their_cores() -> None:
 
 
 def test_finer_tiles_need_no_pieces(tree: RegionTree) -> None:
-    fine = Evidence(planted().values, (4.0, 4.0))
+    fine = Evidence(planted().parts, (4.0, 4.0))
     assert vehicle_pieces(fine, (2 * SIDE, 2 * SIDE)) is None
     none = vehicle_tree(tree, None)
     assert none.n_nodes - none.first_own == 1

@@ -22,6 +22,8 @@ FINEST_M = 0.3
 #: A side up to the first is seen whole (a batch's windows are), a longer one in parts of at most the second, with so
 #: many pixels around them: memory stays flat.
 WHOLE_PX, BLOCK_PX, MARGIN_PX = 1536, 704, 64
+#: What stands for certainty. Half floats would be as small, but converting tiny ones takes fifty times as long.
+ONE = 65535
 #: Rows and columns must divide by the network's coarsest stride.
 STRIDE = 32
 
@@ -31,20 +33,20 @@ class Evidence:
     """Class probabilities of a tile.
 
     Attributes:
-        values: (output, row, col) float16 in [0, 1], in the order of ``classes.OUTPUTS``.
-        scale: rows of the tile to a row of ``values``.
+        parts: (output, row, col) uint16, probabilities in parts of ``ONE``, in the order of ``classes.OUTPUTS``.
+        scale: rows and columns of the tile to a row and column of ``parts``.
     """
 
-    values: NDArray[np.float16]
+    parts: NDArray[np.uint16]
     scale: tuple[float, float]
 
-    def of(self, name: str) -> NDArray[np.float16]:
+    def of(self, name: str) -> NDArray[np.float32]:
         """(row, col) probabilities of one output."""
-        return np.asarray(self.values[BIT[name]])
+        return self.parts[BIT[name]] * np.float32(1 / ONE)
 
     def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Where pixels of the tile lie in ``values``."""
-        height, width = self.values.shape[1:]
+        """Where pixels of the tile lie in ``parts``."""
+        height, width = self.parts.shape[1:]
         return (
             np.clip((rows / self.scale[0]).astype(np.int64), 0, height - 1),
             np.clip((cols / self.scale[1]).astype(np.int64), 0, width - 1),
@@ -52,7 +54,7 @@ class Evidence:
 
     def sampled(self, values: NDArray[Any]) -> NDArray[Any]:
         """What a (row, col) array of the tile's size holds at each pixel of the evidence."""
-        height, width = self.values.shape[1:]
+        height, width = self.parts.shape[1:]
         rows = np.minimum(((np.arange(height) + 0.5) * self.scale[0]).astype(np.int64), values.shape[0] - 1)
         cols = np.minimum(((np.arange(width) + 0.5) * self.scale[1]).astype(np.int64), values.shape[1] - 1)
         return np.asarray(values[np.ix_(rows, cols)])
@@ -95,16 +97,16 @@ def evidence_of(
     bottom, right = (-(before + size) % STRIDE for before, size in ((top, height), (left, width)))
     rgb = np.pad(rgb, ((0, 0), (top, bottom), (left, right)), mode="edge")
     padded = rgb.shape[1:]
-    values = np.empty((len(OUTPUTS), padded[0] // 2, padded[1] // 2), np.float16)
+    parts = np.empty((len(OUTPUTS), padded[0] // 2, padded[1] // 2), np.uint16)
     session = _session(model)
     for rows_of, cols_of in itertools.product(*map(_parts, padded)):
         (above, row, end, below), (before, col, last, behind) = rows_of, cols_of
         block = planes_of(rgb[:, above:below, before:behind], gsd_m)[None]
         found = session.run(None, {"image": block})[0][0]
         inner = found[:, (row - above) // 2 : (end - above) // 2, (col - before) // 2 : (last - before) // 2]
-        values[:, row // 2 : end // 2, col // 2 : last // 2] = inner
-    values = values[:, top // 2 : (top + height + 1) // 2, left // 2 : (left + width + 1) // 2]
-    return Evidence(values, (rows / (height / 2), cols / (width / 2)))
+        np.multiply(inner, ONE, out=parts[:, row // 2 : end // 2, col // 2 : last // 2], casting="unsafe")
+    parts = parts[:, top // 2 : (top + height + 1) // 2, left // 2 : (left + width + 1) // 2]
+    return Evidence(parts, (rows / (height / 2), cols / (width / 2)))
 
 
 def _parts(length: int) -> list[tuple[int, int, int, int]]:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt, find_objects, label, zoom
+from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from inference_server.models.evidence.classes import BIT, CORE, OUTPUTS
-from inference_server.models.evidence.runtime import Evidence
+from inference_server.models.evidence.runtime import ONE, Evidence
 from inference_server.models.geobia.features import Column, outside
 from inference_server.models.geobia.roads import separate_roads
 from inference_server.regions import IntArray, RegionTree
@@ -81,16 +81,16 @@ def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:
     at = labels[is_in]
     count = np.bincount(at, minlength=tree.n_leaves).astype(np.float64)
     out = np.empty((tree.n_leaves, len(OUTPUTS)))
-    for index, values in enumerate(evidence.values):
-        out[:, index] = np.bincount(at, values[is_in].astype(np.float32), tree.n_leaves)
+    for index, parts in enumerate(evidence.parts):
+        out[:, index] = np.bincount(at, parts[is_in], tree.n_leaves)
     out /= np.maximum(count, 1.0)[:, None]
     missed = np.flatnonzero(count == 0)
     if len(missed):
         of_pixel, first = np.unique(tree.labels, return_index=True)
         rows, cols = np.unravel_index(first[np.searchsorted(of_pixel, missed)], tree.labels.shape)
         row, col = evidence.at(rows, cols)
-        out[missed] = evidence.values[:, row, col].T
-    return out
+        out[missed] = evidence.parts[:, row, col].T
+    return np.asarray(out / ONE)
 
 
 def vehicle_pieces(evidence: Evidence, shape: tuple[int, int]) -> NDArray[np.int32] | None:
@@ -101,12 +101,9 @@ def vehicle_pieces(evidence: Evidence, shape: tuple[int, int]) -> NDArray[np.int
     """
     if evidence.scale != (2.0, 2.0):
         return None
-    vehicle = sum((evidence.of(name).astype(np.float32) for name in VEHICLES), start=np.float32(0))
+    vehicle = sum((evidence.of(name) for name in VEHICLES), start=np.float32(0))
     # Between the centres of cells, which are two pixels wide.
-    seen, core = (
-        zoom(cells, 2, order=1, mode="nearest", grid_mode=True)[: shape[0], : shape[1]]
-        for cells in (vehicle, evidence.of(CORE).astype(np.float32))
-    )
+    seen, core = (_doubled(_doubled(cells).T).T[: shape[0], : shape[1]] for cells in (vehicle, evidence.of(CORE)))
     is_in = seen > VEHICLE
     pieces, count = label(is_in)
     cores, _ = label(is_in & (core > VEHICLE_CORE))
@@ -123,6 +120,15 @@ def vehicle_pieces(evidence: Evidence, shape: tuple[int, int]) -> NDArray[np.int
     return np.asarray(pieces, np.int32)
 
 
+def _doubled(cells: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Twice as many rows, linear between the centres of those there are."""
+    padded = np.pad(cells, ((1, 1), (0, 0)), mode="edge")
+    out = np.empty((2 * len(cells), cells.shape[1]), np.float32)
+    out[::2] = np.float32(0.25) * padded[:-2] + np.float32(0.75) * cells
+    out[1::2] = np.float32(0.75) * cells + np.float32(0.25) * padded[2:]
+    return out
+
+
 def vehicle_tree(tree: RegionTree, pieces: NDArray[np.int32] | None) -> RegionTree:
     """A flat tree over the same leaves, which must be cut along the pieces: each vehicle seen, and the root."""
     of_leaf = np.zeros(tree.n_leaves, np.int64)
@@ -134,7 +140,7 @@ def vehicle_tree(tree: RegionTree, pieces: NDArray[np.int32] | None) -> RegionTr
 
 def road_pieces(evidence: Evidence, valid: NDArray[np.bool_]) -> NDArray[np.int64]:
     """Numbers from 1 of the single roads that are seen, 0 between them, by pixel of the evidence."""
-    p = evidence.of("road").astype(np.float32) + evidence.of("bridge")
+    p = evidence.of("road") + evidence.of("bridge")
     return separate_roads((p > ROAD) & evidence.sampled(valid))
 
 
