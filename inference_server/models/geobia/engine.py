@@ -28,6 +28,7 @@ from inference_server.models.geobia.features import (
     ramp,
     scene_tone,
 )
+from inference_server.models.geobia.form import by_form
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
@@ -55,6 +56,8 @@ MAP_CELLS, SHOWN_SCORE = 512, 0.05
 TYPICAL = 0.8
 #: A class's probability from which it counts fully, and below which it is not there.
 LIKELY, PRESENT = 0.85, 0.25
+#: Where form and colour have to do, agreement below the first of these is none, from the second on it is full.
+OF_THE_COLOR = (0.5, 0.85)
 #: What a colour is worth at most when it shows in parts only.
 IN_PARTS = 0.9
 
@@ -138,12 +141,20 @@ class GeobiaEngine:
         nodes: Nodes = encoding.nodes
         fit = degree(wanted.name, nodes)
         agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
-        note = tone_note(encoding.tone) if any(a.kind == "color" for a in phrase.attributes) else ""
+        is_colored = any(a.kind == "color" for a in phrase.attributes)
+        note = tone_note(encoding.tone) if is_colored else ""
         if not wanted.is_known:
             notes.append(
                 f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'
             )
         score = combine(fit, agreement)
+        # Not of a part of a scene: what other parts hold may be recognised.
+        if agreement is not None and is_colored and not nodes.is_part and score.max(initial=0.0) < MIN_SCORE:
+            form = by_form(wanted.name, nodes)
+            looks = score if form is None else np.sqrt(form * agreement * ramp(agreement, *OF_THE_COLOR))
+            if looks.max(initial=0.0) >= MIN_SCORE:
+                score = looks
+                notes.append(f'Nothing was recognised as "{phrase.category}": it went by form and colour.')
         chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
         fit_map = score_map(encoding.forest, score)
         progress("candidates", 1, 1)
