@@ -46,6 +46,10 @@ AFFINE = Affine(GSD_M, 0, 500_000, 0, -GSD_M, 5_500_000)
 
 Geometries = NDArray[Any]
 
+#: Lines to compare the tiles' with lie so far from them. By multiples of 8, as the tiles' do: sides of vehicles fall on
+#: the cells of the evidence, which are two pixels wide.
+ELSEWHERE_PX = (40, 200, 304)
+
 
 def make_scene(place: Path, side: int) -> Path:
     """The raster, and beside it ``truth.npz``: outlines of what is in it, whole and in its pixels, by category."""
@@ -213,7 +217,7 @@ def main() -> None:
         truth = shapely.from_wkb(truths[category])
         on_seam, all_on_seam, off, all_off = halved(found[text], truth, cores)
         elsewhere = [
-            straight_cuts(found[text], shapely.transform(inside, lambda xy, by=by: xy + by)) for by in (37, 111)
+            straight_cuts(found[text], shapely.transform(inside, lambda xy, by=by: xy + by)) for by in ELSEWHERE_PX
         ]
         print(
             f"{text}: {len(found[text])} found, {len(truth)} true; duplicates {duplicates(found[text])}; straight"

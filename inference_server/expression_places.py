@@ -27,7 +27,7 @@ class Place:
     """A direction or a place, with or without an anchor to follow.
 
     Attributes:
-        value: for a :class:`Position` ("top left", "left edge", "corner").
+        value: for a :class:`Position` ("top left", "left edge", "corner", "top left corner").
         predicate: for a :class:`Relation`, when an anchor follows.
         has_anchor: "of" was read; the anchor starts at ``stop``.
         is_own: "to its left".
@@ -189,8 +189,8 @@ def _of_superlative(lexeme: Lexeme) -> str:
 def _position(value: str, side: str) -> str:
     if side in _EDGES:
         return f"{value} edge".strip() if " " not in value and "-" not in value else value
-    if side in _CORNERS and not value:
-        return "corner"
+    if side in _CORNERS and (not value or " " in value):
+        return f"{value} corner".strip()
     return value or "edge"
 
 

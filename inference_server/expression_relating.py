@@ -160,7 +160,7 @@ class RelationReader(PhraseReader):
 
     @staticmethod
     def _nearness_to_place(draft: Draft, order: Order, value: str, text: str) -> None:
-        value = value.removesuffix(" edge")
+        value = value.removesuffix(" edge").removesuffix(" corner")
         if value in ("center", "edge", "corner"):
             outward = value != "center"
             draft.orders.append(Order("center", outward != order.descending, order.rank, text=text))

@@ -63,7 +63,7 @@ class Position:
 
     Attributes:
         value: "left", "right", "top", "bottom", "center", "top left", "center left", "edge", "left edge",
-            "corner" ... on the screen; "north", "north-east", ... on the map.
+            "corner", "top left corner" ... on the screen; "north", "north-east", ... on the map.
         text: as written.
         negated: "not in the upper left".
         relative: "the left building" rather than "the building on the left": among its like, also when

@@ -16,6 +16,9 @@ _AZIMUTHS = {
     "north": 0, "north-east": 45, "east": 90, "south-east": 135,
     "south": 180, "south-west": 225, "west": 270, "north-west": 315,
 }  # fmt: skip
+_COLUMNS = {"left": 0, "top": 1, "right": 2, "bottom": 3}
+#: So much of the grade is lost from one side of the picture to the other: of two on the left the outer one wins.
+OUTER = 0.45
 #: Natural logarithm of how much larger than the middling (in area) "large" is, half the time; its spread.
 SIZE_SHIFT = {"large": 0.3, "huge": 0.9, "small": -0.3, "tiny": -0.9, "medium": 0.0}
 SIZE_SPREAD = 0.45
@@ -35,7 +38,7 @@ def position_grades(shapes: Shapes, position: Position, frame: Frame) -> FloatAr
     """(n,) how far each candidate is where a position says; smooth, halves meet at 0.5 in the middle.
 
     "left" is full in the left third and gone two thirds across; "top left" asks both; "center" is full in
-    the central third each way; "edge" and "left edge" ask how near the outline is to it.
+    the central third each way; "edge", "left edge" and "top left corner" ask how near the outline is to it.
     """
     if position.relative:
         grades = np.maximum(_position(shapes, position.value, frame), _among(shapes, position.value, frame))
@@ -56,11 +59,14 @@ def _position(shapes: Shapes, value: str, frame: Frame) -> FloatArray:
     if value == "edge":
         return fall(gaps.min(axis=1), 0.02, 0.13)
     if value.endswith(" edge"):
-        column = {"left": 0, "top": 1, "right": 2, "bottom": 3}.get(value.removesuffix(" edge"))
+        column = _COLUMNS.get(value.removesuffix(" edge"))
         return fall(gaps.min(axis=1) if column is None else gaps[:, column], 0.03, 0.16)
     if value == "corner":
         across = np.minimum(gaps[:, 0], gaps[:, 2])
         return np.asarray(fall(across, 0.12, 0.3) * fall(np.minimum(gaps[:, 1], gaps[:, 3]), 0.12, 0.3))
+    if value.endswith(" corner"):
+        near = [fall(gaps[:, _COLUMNS[word]], 0.12, 0.3) * (1.0 - OUTER * sides[word]) for word in value.split()[:-1]]
+        return np.asarray(np.prod(near, axis=0))
     if value == "center":
         return _inner(np.maximum(np.abs(u - 0.5), np.abs(v - 0.5)))
     grade = np.ones(len(shapes))
@@ -75,7 +81,7 @@ def _position(shapes: Shapes, value: str, frame: Frame) -> FloatArray:
 
 def _side(share: FloatArray) -> FloatArray:
     """Full in the near third; the slight slope lets the outer of two win."""
-    return np.asarray(fall(share, 0.36, 0.64) * (1.0 - 0.45 * share))
+    return np.asarray(fall(share, 0.36, 0.64) * (1.0 - OUTER * share))
 
 
 def _inner(offset: FloatArray) -> FloatArray:

@@ -81,7 +81,10 @@ CAST: dict[str, tuple[Shape, Shape]] = {
     "far_from": (SQUARE, box(8, 200, 24, 216)),
 }
 COMPARISONS = ("larger_than", "smaller_than", "longer_than", "shorter_than", "wider_than", "narrower_than")
-POSITIONS = ("left", "top left", "center", "center right", "edge", "bottom edge", "corner", "north", "north-east")
+POSITIONS = (
+    "left", "top left", "center", "center right", "edge", "bottom edge", "corner", "top right corner", "north",
+    "north-east",
+)  # fmt: skip
 
 
 def main() -> None:

@@ -286,6 +286,16 @@ def test_relative_position_among_its_like() -> None:
     assert world.ask("the tank on the left side of the image").failure is not None
 
 
+def test_a_named_corner_is_nearer_than_its_quarter() -> None:
+    """Where both lie in the upper right, a surer one that keeps away from the edges is not in the corner."""
+    inner = Candidate(0.9, box(SIZE - 190, 130, SIZE - 150, 170), "inner", "inner")
+    outer = Candidate(0.7, box(SIZE - 50, 20, SIZE - 10, 60), "outer", "outer")
+    world = World({"roof": [inner, outer]})
+    assert world.names("the roof at the top right") == ["inner"]
+    assert world.names("the roof in the top right corner") == ["outer"]
+    assert world.names("the roof in the bottom left corner") == []
+
+
 def test_brightness_and_color_orders() -> None:
     roofs = [
         Candidate(0.8, box(i * 50, 0, i * 50 + 30, 30), f"r{i}", f"r{i}", b) for i, b in enumerate((0.4, 0.9, 0.1))
