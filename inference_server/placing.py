@@ -19,6 +19,8 @@ _AZIMUTHS = {
 _COLUMNS = {"left": 0, "top": 1, "right": 2, "bottom": 3}
 #: So much of the grade is lost from one side of the picture to the other: of two on the left the outer one wins.
 OUTER = 0.45
+#: So much of the grade for a corner is lost in the quarter of the picture around it.
+IN_QUARTER = 0.5
 #: Natural logarithm of how much larger than the middling (in area) "large" is, half the time; its spread.
 SIZE_SHIFT = {"large": 0.3, "huge": 0.9, "small": -0.3, "tiny": -0.9, "medium": 0.0}
 SIZE_SPREAD = 0.45
@@ -65,8 +67,9 @@ def _position(shapes: Shapes, value: str, frame: Frame) -> FloatArray:
         across = np.minimum(gaps[:, 0], gaps[:, 2])
         return np.asarray(fall(across, 0.12, 0.3) * fall(np.minimum(gaps[:, 1], gaps[:, 3]), 0.12, 0.3))
     if value.endswith(" corner"):
-        near = [fall(gaps[:, _COLUMNS[word]], 0.12, 0.3) * (1.0 - OUTER * sides[word]) for word in value.split()[:-1]]
-        return np.asarray(np.prod(near, axis=0))
+        quarter = value.removesuffix(" corner")
+        near = np.prod([fall(gaps[:, _COLUMNS[word]], 0.12, 0.3) for word in quarter.split()], axis=0)
+        return np.asarray(_position(shapes, quarter, frame) * (1.0 - IN_QUARTER * (1.0 - near)))
     if value == "center":
         return _inner(np.maximum(np.abs(u - 0.5), np.abs(v - 0.5)))
     grade = np.ones(len(shapes))

@@ -51,6 +51,8 @@ WEAK = 0.5
 KEEP = 0.6
 #: The second within this share of the first is told as a near tie.
 TIE = 0.95
+#: What is left of a score where a relation is passed over, because its anchor is a thing that the engine often misses.
+PASSED_OVER = 0.6
 #: Of several that fit, "the house" means the one that strikes the eye: scores weigh by this power of the area.
 SALIENCE = 0.12
 #: For "closest to": anchors of this share of the best anchor's score count; for "the bus", which is one.
@@ -197,6 +199,11 @@ class _Resolver:
         if missing is not None and (not found or (is_pair and len(found) < len(answers))):
             if relation.negated:
                 return  # without a pool: no pool at all will do
+            if not found and all(a.failure is not None and a.failure.part == "overlooked" for a in answers):
+                # Only that it bears the relation is unknown; what it is by itself, it is.
+                state.grades = state.grades * PASSED_OVER
+                state.notes.append(f"{missing.message} “{relation.text}” was passed over.")
+                return
             raise Failed("anchor", missing.phrase, f"{missing.message} So nothing is “{relation.text}”.")
         if relation.predicate == "between":
             anchored = grades_between(state.targets, found[0], found[1] if is_pair else None)

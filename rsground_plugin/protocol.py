@@ -339,7 +339,7 @@ class EmptyReason:
     Attributes:
         part: which step found nothing: "expression" (nothing to look for in the words), "target",
             "attribute", "anchor", "relation", "order", "position", "score", "engine" (what the
-            engine cannot know).
+            engine cannot know), "overlooked" (what it often misses: there may be some all the same).
         phrase: the words of the expression that failed.
         message: a sentence for the user.
     """

@@ -71,7 +71,8 @@ class Predictions:
     Attributes:
         items: best first; empty when nothing fits.
         why_empty: a sentence for the user when items is empty.
-        failed_part: "target" or "attribute" (the class was found, its colour was not) or "engine".
+        failed_part: "target", "attribute" (the class was found, its colour was not), "engine" (it knows no such
+            thing) or "overlooked" (it often misses such things, so that finding none says little).
         notes: sentences the user should see.
         maps: where the engine looked, in the order of its work; shown to those who ask why.
     """

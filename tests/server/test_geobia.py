@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -107,6 +109,20 @@ class TestColors:
         rgb, _ = painted
         tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
         assert membership("square", node_table(tree, leaf_table(tree))) is None
+
+    def test_what_is_plainly_yellow_is_no_green_but_an_olive_is(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        table = node_table(tree, leaf_table(tree))
+
+        def of(light: float, chroma: float, hue: float) -> float:
+            alike = {"lightness": light, "chroma": chroma, "hue": hue}
+            one = replace(table, **{k: np.full_like(table.hue, v) for k, v in alike.items()})
+            return float(membership("green", one)[0])  # type: ignore[index]
+
+        assert of(80, 46, 102) < 0.3
+        assert of(45, 14, 102) > 0.6
+        assert of(50, 40, 135) > 0.9
 
     def test_every_colour_has_a_membership_between_0_and_1(self, painted: tuple) -> None:
         rgb, _ = painted

@@ -25,7 +25,7 @@ def quiet(stage: str, done: int, total: int) -> None:
 def tile() -> RasterTile:
     """An orange plot among gray."""
     rgb = np.random.default_rng(0).normal(110, 6, (3, SIDE, SIDE))
-    rgb[(slice(None), *PLOT)] += np.array([90, 5, -70])[:, None, None]
+    rgb[(slice(None), *PLOT)] += np.array([110, 10, -75])[:, None, None]
     affine = Affine(0.3, 0, 5e5, 0, -0.3, 5e6)
     return RasterTile(rgb.clip(0, 255).astype(np.uint8), np.ones((SIDE, SIDE), bool), affine, CRS.from_epsg(32633))
 

@@ -278,6 +278,23 @@ def test_road_in_pieces_is_one_road() -> None:
     assert world.names("the car on the road") == ["on"]
 
 
+def test_a_relation_to_what_is_often_overlooked_is_passed_over_and_told() -> None:
+    def find(phrase: Phrase) -> Found:
+        if phrase.category == "car":
+            return Found((thing("a", 100, 100), thing("b", 300, 300)))
+        part = "overlooked" if phrase.category == "road" else "target"
+        return Found((), f"No {phrase.category} is seen.", part)
+
+    seen = resolve(parse("the cars on the road"), find, FRAME)
+    assert [item.candidate.label for item in seen.items] == ["a", "b"]
+    assert seen.notes == ("No road is seen. “on the road” was passed over.",)
+    alone = resolve(parse("the cars"), find, FRAME)
+    assert all(one.score < other.score for one, other in zip(seen.items, alone.items, strict=True))
+    for words in ("the cars on the bridge", "the cars between the road and the bridge", "the car closest to the road"):
+        assert not resolve(parse(words), find, FRAME).items, words
+    assert resolve(parse("the cars not on the road"), find, FRAME).items
+
+
 def test_relative_position_among_its_like() -> None:
     tanks = [thing("left", 400, 300), thing("right", 520, 300)]
     world = World({"tank": tanks})

@@ -57,6 +57,9 @@ SYNONYMS = {
 #: So much of a hue's membership is left to how strong the colour is.
 PURITY = 0.2
 
+#: So much of green is lost where yellow is full.
+NOT_GREEN = 0.8
+
 _DARKER = frozenset({"dark", "deep"})
 _LIGHTER = frozenset({"light", "bright", "pale"})
 
@@ -76,6 +79,10 @@ def membership(name: str, table: NodeTable) -> Column | None:
         return None
     base = named[-1]
     out = _degree(COLORS[base], table)
+    if base == "green":
+        # The greens begin where yellow is dull, an olive or dry grass; what is plainly yellow is no green.
+        towards_yellow = ramp(112.0 - table.hue, 0.0, 10.0)
+        out = out * (1.0 - NOT_GREEN * towards_yellow * _degree(COLORS["yellow"], table))
     has_hue = COLORS[base].hue is not None
     for modifier in ("vivid" if has_hue and m == "light" and "bright" in words else m for m in named[:-1]):
         if modifier == "vivid":

@@ -28,7 +28,7 @@ from inference_server.models.geobia.features import (
     ramp,
     scene_tone,
 )
-from inference_server.models.geobia.form import by_form
+from inference_server.models.geobia.form import OVERLOOKED, by_form
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
@@ -58,8 +58,8 @@ TYPICAL = 0.8
 LIKELY, PRESENT = 0.85, 0.25
 #: Where form and colour have to do, agreement below the first of these is none, from the second on it is full.
 OF_THE_COLOR = (0.5, 0.85)
-#: What a colour is worth at most when it shows in parts only.
-IN_PARTS = 0.9
+#: What a colour is worth at most when it shows in parts only, and in what share of the region it begins to, and fully.
+IN_PARTS, SHARE = 0.9, (0.2, 0.7)
 
 
 @dataclass(frozen=True, eq=False)
@@ -219,7 +219,7 @@ def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str) -> Colu
             return None
         # A red car is red between its windows, a rusty roof in patches: what share of it is so counts as well.
         share = np.concatenate([t.mean(whole[: t.n_leaves])[t.own] for t in forest.trees])
-        return np.maximum(whole, IN_PARTS * ramp(share, 0.1, 0.65))
+        return np.maximum(whole, IN_PARTS * ramp(share, *SHARE))
     return shape_degree(word, table) if kind in ("shape", "material", "other") else None
 
 
@@ -238,6 +238,11 @@ def _why(fit: Column, phrase: Phrase, wanted: Meaning) -> tuple[str, str]:
     if phrase.attributes and float(fit.max(initial=0.0)) >= MIN_SCORE:
         words = " ".join(a.text for a in phrase.attributes)
         return "attribute", f"There are regions that could be a {what}, but none that is {words}."
+    if wanted.name in OVERLOOKED:
+        return (
+            "overlooked",
+            f"Nothing here looks like a {what} to the embedded engine, which often misses such surfaces.",
+        )
     return "target", f"Nothing here looks like a {what} to the embedded engine."
 
 

@@ -14,6 +14,8 @@ from inference_server.models.geobia.features import Column, ramp
 
 #: Classes whose rules are asked, without what was learnt.
 BY_RULES = frozenset({"soil", "apron", "parking lot", "road", "runway"})
+#: All that real imagery has and the engine often does not see.
+OVERLOOKED = BY_RULES | {"field"}
 #: What form is worth at most.
 WORTH = 0.75
 #: What the network may see where a field is, and how much form counts where it sees none of it.
