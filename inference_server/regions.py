@@ -127,15 +127,17 @@ class RegionTree:
         count = np.zeros(self.n_nodes, dtype=np.int64)
         count[: self.n_leaves] = 1
         count = hg.accumulate_sequential(self._hg_tree, count[: self.n_leaves], hg.Accumulators.sum).astype(np.int64)
-        start = np.zeros(self.n_nodes, dtype=np.int64)
-        filled = np.zeros(self.n_nodes, dtype=np.int64)
-        parents = self.parents.tolist()
-        starts, fills, counts = start.tolist(), filled.tolist(), count.tolist()
-        for node in range(self.n_nodes - 2, -1, -1):
-            parent = parents[node]
-            starts[node] = starts[parent] + fills[parent]
-            fills[parent] += counts[node]
-        start = np.asarray(starts, dtype=np.int64)
+        # A node begins where its parent does, behind those of its siblings that come before it.
+        order = np.argsort(self.parents[:-1], kind="stable")
+        siblings = self.parents[order]
+        before = np.cumsum(count[order]) - count[order]
+        is_first = np.append(True, siblings[1:] != siblings[:-1])[: len(order)]
+        before -= np.maximum.accumulate(np.where(is_first, before, 0))
+        offset = np.zeros(self.n_nodes, dtype=np.int64)
+        offset[order] = before
+        start = np.asarray(
+            hg.propagate_sequential_and_accumulate(self._hg_tree, offset, hg.Accumulators.sum), dtype=np.int64
+        )
         return start, start + count, start[: self.n_leaves]
 
     @cached_property
@@ -239,17 +241,12 @@ class RegionTree:
 
     @cached_property
     def _outline(self) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int32]]:
-        """Rows, columns and leaves of the pixels on the border of their leaf: enough for all extents."""
-        padded = np.pad(self.labels, 1, constant_values=-2)
-        core = padded[1:-1, 1:-1]
-        on_border = (
-            (core != padded[:-2, 1:-1])
-            | (core != padded[2:, 1:-1])
-            | (core != padded[1:-1, :-2])
-            | (core != padded[1:-1, 2:])
-        ) & (core >= 0)
-        rows, cols = (at.astype(np.int32) for at in np.nonzero(on_border))
-        return rows, cols, core[rows, cols]
+        """Rows, columns and leaves of the pixels at which a leaf begins or ends in a row: enough for all extents."""
+        changes = np.ones((self.labels.shape[0], self.labels.shape[1] + 1), bool)
+        changes[:, 1:-1] = self.labels[:, 1:] != self.labels[:, :-1]
+        is_end = (changes[:, 1:] | changes[:, :-1]) & (self.labels >= 0)
+        rows, cols = (at.astype(np.int32) for at in np.nonzero(is_end))
+        return rows, cols, self.labels[rows, cols]
 
     @property
     def support(self) -> NDArray[np.float64]:

@@ -40,10 +40,10 @@ def catchment_basins(gradient: NDArray[np.float32], valid: NDArray[np.bool_]) ->
         np.copyto(to, here + np.int32(step), where=is_lower)
     there, way = here.ravel(), to.ravel()
     way[~valid.ravel()] = there[~valid.ravel()]
-    is_bottom = (way[way] == there) & (there <= way)
-    way[is_bottom] = there[is_bottom]
+    is_bottom = (way.take(way) == there) & (there <= way)
+    np.copyto(way, there, where=is_bottom)
     # Each round doubles the steps gone.
-    while not np.array_equal(further := way[way], way):
+    while not np.array_equal(further := way.take(way), way):
         way = further
     number = np.cumsum(is_bottom & valid.ravel(), dtype=np.int32) - 1
     return np.asarray(np.where(valid, number[way].reshape(gradient.shape), -1), dtype=np.int32)

@@ -127,8 +127,9 @@ def _session(model: Path) -> Any:
     options = onnxruntime.SessionOptions()
     # The memory arena would keep the largest block's memory for good.
     options.enable_cpu_mem_arena = False
-    # A worker among several processes is given one thread; 0 lets the library take a thread a core.
-    options.intra_op_num_threads = int(os.environ.get(THREADS_VARIABLE, "0"))
+    # A worker among several processes is given one thread. Half of the cores otherwise: the regions are made meanwhile.
+    options.intra_op_num_threads = int(os.environ.get(THREADS_VARIABLE, "0")) or max(1, (os.cpu_count() or 1) // 2)
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
 
 

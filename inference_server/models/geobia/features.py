@@ -129,6 +129,19 @@ def scene_tone(tree: RegionTree, leaf_lab: NDArray[np.float64]) -> SceneTone:
 
 
 @dataclass(frozen=True, eq=False)
+class Surroundings:
+    """Values of leaves summed along the borders between them, times their length.
+
+    Attributes:
+        across: (leaf, value) of each leaf's neighbours.
+        along: (edge, value) of the two leaves of each edge together.
+    """
+
+    across: NDArray[np.float64]
+    along: NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
 class LeafTable:
     """What the leaves look like; shared by all trees over them.
 
@@ -137,6 +150,7 @@ class LeafTable:
         texture: (leaf,) sum of absolute high-pass lightness.
         balanced: (leaf, 3) mean colour in neutral light.
         cover: (leaf, 4) membership in vegetation, shadow, water, paving.
+        surroundings: of (leaf, 7): balanced and cover.
         frame: (leaf,) border along the tile's frame or missing data, in pixels.
         tone: the scene's light.
         origin: the tile's first pixel in its scene, (row, col).
@@ -146,6 +160,7 @@ class LeafTable:
     texture: Column
     balanced: NDArray[np.float64]
     cover: NDArray[np.float64]
+    surroundings: Surroundings
     frame: Column
     tone: SceneTone
     origin: tuple[int, int] = (0, 0)
@@ -170,7 +185,8 @@ def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
     rows, cols = (np.arange(count, dtype=np.float32) + 0.5 for count in tree.labels.shape)
     reach = [tree.leaf_sums(np.broadcast_to(at, tree.labels.shape)) for at in (cols, rows[:, None])]
     sums = np.column_stack([color, squares, *reach])
-    return LeafTable(sums, texture, balanced, cover, _frame_length(tree), tone, ScenePart.origin_of(part))
+    around = surroundings(tree, np.column_stack([balanced, cover]))
+    return LeafTable(sums, texture, balanced, cover, around, _frame_length(tree), tone, ScenePart.origin_of(part))
 
 
 def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
@@ -196,7 +212,7 @@ def node_table(tree: RegionTree, leaves: LeafTable) -> NodeTable:
     inner_length = tree.accumulate_inner(tree.edge_length)[own]
     inner_gradient = tree.accumulate_inner(gradient)[own] / np.maximum(inner_length, 1.0)
     strong = np.clip(tree.edge_gradient / tone.gradient - 0.8, 0.0, 1.0) * tree.edge_length
-    around = outside(tree, np.column_stack([leaves.balanced, leaves.cover]))[own] / safe[:, None]
+    around = outside(tree, leaves.surroundings)[own] / safe[:, None]
     contrast = np.where(border > 0, np.linalg.norm(balanced - around[:, :3], axis=1), 0.0)
 
     support, centroid = tree.support[own], totals[:, 4:6] / area[:, None]
@@ -277,19 +293,21 @@ def _deep_water(tree: RegionTree, balanced: NDArray[np.float64], texture: Column
     return np.asarray(np.cumsum(change)[:-1][start[: tree.n_leaves]] > 0)
 
 
-def outside(tree: RegionTree, leaf_values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """(node, value) sums along each node's border of length times the value (leaf, value) of the leaf just outside."""
+def surroundings(tree: RegionTree, leaf_values: NDArray[np.float64]) -> Surroundings:
+    """What several (leaf, value) are along the leaves' borders, for all trees over the leaves."""
     one, other, length = tree.edges[:, 0], tree.edges[:, 1], tree.edge_length
-    columns = []
-    for value in leaf_values.T:
-        across = np.asarray(
-            np.bincount(one, length * value[other], tree.n_leaves)
-            + np.bincount(other, length * value[one], tree.n_leaves),
-            dtype=np.float64,
-        )
-        inner = tree.accumulate_inner(length * (value[one] + value[other]))
-        columns.append(tree.accumulate(across) - inner)
-    return np.stack(columns, axis=1)
+    across = [
+        np.bincount(one, length * value[other], tree.n_leaves) + np.bincount(other, length * value[one], tree.n_leaves)
+        for value in leaf_values.T
+    ]
+    along = length[:, None] * (leaf_values[one] + leaf_values[other])
+    return Surroundings(np.stack(across, axis=1).astype(np.float64), along)
+
+
+def outside(tree: RegionTree, around: Surroundings) -> NDArray[np.float64]:
+    """(node, value) sums along each node's border of length times the value of the leaf just outside."""
+    inner = np.stack([tree.accumulate_inner(value) for value in around.along.T], axis=1)
+    return np.asarray(tree.accumulate(around.across) - inner)
 
 
 def _frame_length(tree: RegionTree) -> Column:

@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from inference_server.models.evidence.classes import BIT, CORE, OUTPUTS
 from inference_server.models.evidence.runtime import ONE, Evidence
-from inference_server.models.geobia.features import Column, outside
+from inference_server.models.geobia.features import Column, Surroundings, outside, surroundings
 from inference_server.models.geobia.roads import separate_roads
 from inference_server.regions import IntArray, RegionTree
 
@@ -48,8 +48,8 @@ class Witness:
     def outside(self, names: tuple[str, ...]) -> Column:
         """(node,) how much of several classes goes on right beyond a node's border, in [0, 1]."""
         if names not in self._outside:
-            value = self._leaf_sum(names)
-            self._outside[names] = np.concatenate([_just_outside(t, value)[t.own] for t in self._trees])
+            around = surroundings(self._trees[0], self._leaf_sum(names)[:, None])
+            self._outside[names] = np.concatenate([_just_outside(t, around)[t.own] for t in self._trees])
         return self._outside[names]
 
     def inside(self, rows: IntArray) -> NDArray[np.float64]:
@@ -68,10 +68,10 @@ class Witness:
         return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
 
 
-def _just_outside(tree: RegionTree, value: Column) -> Column:
+def _just_outside(tree: RegionTree, around: Surroundings) -> Column:
     """(node,) mean of the leaves that lie along the outside of each node's border."""
-    around = outside(tree, value[:, None])[:, 0] / np.maximum(tree.border_length, 1e-6)
-    return np.asarray(np.clip(around, 0.0, 1.0))
+    mean = outside(tree, around)[:, 0] / np.maximum(tree.border_length, 1e-6)
+    return np.asarray(np.clip(mean, 0.0, 1.0))
 
 
 def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:
