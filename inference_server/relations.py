@@ -55,6 +55,9 @@ TIE = 0.95
 PASSED_OVER = 0.6
 #: Of several that fit, "the house" means the one that strikes the eye: scores weigh by this power of the area.
 SALIENCE = 0.12
+#: And where a place is named, this power of the engine's score is left beside it: among roofs that are likely ones, "the
+#: roof at the bottom left" is the one farthest there, not the likeliest.
+PLACE_FIRST = 0.3
 #: For "closest to": anchors of this share of the best anchor's score count; for "the bus", which is one.
 NEAR_ANCHORS, NEAR_ONE = 0.6, 0.85
 
@@ -305,6 +308,8 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
 def _striking(state: _State, kept: Sequence[int]) -> dict[int, float]:
     """Scores of the kept candidates by how much each strikes the eye by its size, except where words tell the size."""
     scores = state.scores[kept]
+    if state.phrase.positions:
+        scores = scores * (state.engine[kept] / state.engine.max()) ** (PLACE_FIRST - 1.0)
     if len(kept) > 1 and not any(a.kind == "size" for a in state.phrase.attributes):
         scores = scores * Shapes([state.targets.candidates[i].polygon for i in kept]).areas ** SALIENCE
     return dict(zip(kept, scores.tolist(), strict=True))

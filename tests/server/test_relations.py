@@ -303,10 +303,21 @@ def test_relative_position_among_its_like() -> None:
     assert world.ask("the tank on the left side of the image").failure is not None
 
 
+def test_among_likely_ones_the_place_decides() -> None:
+    likelier = Candidate(0.9, box(150, SIZE - 100, 190, SIZE - 60), "likelier", "likelier")
+    farther = Candidate(0.72, box(20, SIZE - 60, 60, SIZE - 20), "farther", "farther")
+    doubtful = Candidate(0.3, box(0, SIZE - 30, 30, SIZE), "doubtful", "doubtful")
+    world = World({"roof": [likelier, farther, doubtful]})
+    assert world.names("the roof") == ["likelier"]
+    assert world.names("the roof at the bottom left") == ["farther"]
+    found = world.ask("the roof at the bottom left").items[0]
+    assert found.score < 0.72, "the choice is the place's, the score is still the engine's"
+
+
 def test_a_named_corner_is_nearer_than_its_quarter() -> None:
     """Where both lie in the upper right, a surer one that keeps away from the edges is not in the corner."""
-    inner = Candidate(0.9, box(SIZE - 190, 130, SIZE - 150, 170), "inner", "inner")
-    outer = Candidate(0.7, box(SIZE - 50, 20, SIZE - 10, 60), "outer", "outer")
+    inner = Candidate(0.9, box(SIZE - 150, 90, SIZE - 110, 130), "inner", "inner")
+    outer = Candidate(0.5, box(SIZE - 50, 20, SIZE - 10, 60), "outer", "outer")
     world = World({"roof": [inner, outer]})
     assert world.names("the roof at the top right") == ["inner"]
     assert world.names("the roof in the top right corner") == ["outer"]
