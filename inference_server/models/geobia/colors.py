@@ -86,7 +86,8 @@ def membership(name: str, table: NodeTable) -> Column | None:
     has_hue = COLORS[base].hue is not None
     for modifier in ("vivid" if has_hue and m == "light" and "bright" in words else m for m in named[:-1]):
         if modifier == "vivid":
-            out = out * (0.25 + 0.75 * ramp(table.chroma, 14.0, 44.0))
+            # What glows is strong and light.
+            out = out * (0.25 + 0.75 * ramp(table.chroma + 0.5 * (table.lightness - 45.0), 14.0, 44.0))
         elif modifier in ("dark", "light") and base not in ("dark", "light"):
             # Dark and light shift what is expected of a colour; they do not ask for black or white.
             wanted = (
