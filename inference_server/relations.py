@@ -55,8 +55,8 @@ TIE = 0.95
 PASSED_OVER = 0.6
 #: Of several that fit, "the house" means the one that strikes the eye: scores weigh by this power of the area.
 SALIENCE = 0.12
-#: And where a place is named, this power of the engine's score is left beside it: of roofs that are likely ones, "the roof
-#: at the bottom left" is the one farthest there, not the likeliest.
+#: And where a place is named, this power of the engine's score is left beside it: of several likely roofs, "the roof at
+#: the bottom left" is the one farthest there, not the likeliest.
 PLACE_FIRST = 0.3
 #: For "closest to": anchors of this share of the best anchor's score count; for "the bus", which is one.
 NEAR_ANCHORS, NEAR_ONE = 0.6, 0.85
