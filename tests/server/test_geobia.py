@@ -25,7 +25,7 @@ from inference_server.models.geobia.classes import (
     weighed,
 )
 from inference_server.models.geobia.colors import COLORS, is_color, membership
-from inference_server.models.geobia.engine import MIN_SCORE, GeobiaEngine
+from inference_server.models.geobia.engine import MIN_SCORE, MIN_UNMEASURED, GeobiaEngine
 from inference_server.models.geobia.features import leaf_table, node_table
 from inference_server.models.geobia.selection import Forest, settle
 from inference_server.models.geobia.tidy import tidied
@@ -298,6 +298,14 @@ class TestEngine:
         assert scores
         assert scores == sorted(scores, reverse=True)
         assert MIN_SCORE <= scores[-1] <= scores[0] <= 1
+
+    def test_more_is_asked_of_what_cannot_be_measured(self, engine: GeobiaEngine, suburb: Scene) -> None:
+        tile = RasterTile(suburb.rgb, suburb.valid, Affine.identity(), None)
+        encoding = engine.encode(tile, quiet)
+        assert encoding.nodes.gsd_m is None
+        found = engine.find(encoding, Phrase("tree", "tree"), quiet).items
+        assert found
+        assert min(p.score for p in found) >= MIN_UNMEASURED > MIN_SCORE
 
     def test_what_it_does_not_know_it_says(self, engine: GeobiaEngine, encoding: object) -> None:
         found = engine.find(encoding, Phrase("giraffe", "giraffe"), quiet)

@@ -48,6 +48,8 @@ from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.43
+#: The same where the pixel size is unknown: no size speaks against a thing then.
+MIN_UNMEASURED = 0.56
 #: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
 MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
@@ -139,6 +141,7 @@ class GeobiaEngine:
                 failed_part="engine",
             )
         nodes: Nodes = encoding.nodes
+        least = MIN_SCORE if nodes.gsd_m is not None else MIN_UNMEASURED
         fit = degree(wanted.name, nodes)
         agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
         is_colored = any(a.kind == "color" for a in phrase.attributes)
@@ -149,13 +152,13 @@ class GeobiaEngine:
             )
         score = combine(fit, agreement)
         # Not of a part of a scene: what other parts hold may be recognised.
-        if agreement is not None and is_colored and not nodes.is_part and score.max(initial=0.0) < MIN_SCORE:
+        if agreement is not None and is_colored and not nodes.is_part and score.max(initial=0.0) < least:
             form = by_form(wanted.name, nodes)
             looks = score if form is None else np.sqrt(form * agreement * ramp(agreement, *OF_THE_COLOR))
-            if looks.max(initial=0.0) >= MIN_SCORE:
+            if looks.max(initial=0.0) >= least:
                 score = looks
                 notes.append(f'Nothing was recognised as "{phrase.category}": it went by form and colour.')
-        chosen = settle(encoding.forest, score, MIN_SCORE, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
+        chosen = settle(encoding.forest, score, least, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
         fit_map = score_map(encoding.forest, score)
         progress("candidates", 1, 1)
         if not chosen:
