@@ -82,10 +82,11 @@ class TurnTaking(FakeEngine):
     def __init__(self):
         super().__init__()
         self.allowed = threading.Semaphore(1)
-        self.order = []
+        self.begun, self.order = 0, []
 
     def encode(self, tile, progress):
         if tile.width > 100:
+            self.begun += 1
             assert self.allowed.acquire(timeout=20)
         return super().encode(tile, progress)
 
@@ -100,7 +101,8 @@ def test_a_query_is_answered_between_a_batch_s_tiles(raster, tmp_path):
     try:
         with ThreadPoolExecutor(3) as askers:
             batches = [askers.submit(ask, running, raster, tmp_path / "a.gpkg", "houses")]
-            eventually(lambda: engine.order == ["house"])
+            # Past the point between the first tile and the second, at which the query would have its turn.
+            eventually(lambda: engine.begun == 2)
             batches.append(askers.submit(ask, running, raster, tmp_path / "b.gpkg", "ships"))
             query = askers.submit(running.ground)
             eventually(lambda: len(running.server.inference._jobs) == 2)
