@@ -389,9 +389,8 @@ def _smoothed(band: FloatArray, sigma_px: float) -> tuple[FloatArray, FloatArray
     return smooth, gaussian_filter1d(change_down, sigma_px, axis=1) ** 2 + change_across**2
 
 
-def _neighbours(labels: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.bool_], IntArray]]:
-    """Across, then down: where a pixel and the next have different labels, and both labels as one number."""
-    n = int(labels.max()) + 1
+def _neighbours(labels: NDArray[np.int32], n: int) -> Iterator[tuple[NDArray[np.bool_], IntArray]]:
+    """Across, then down: where a pixel and the next have different labels, and both labels, below n, as one number."""
     for one, other in ((labels[:, :-1], labels[:, 1:]), (labels[:-1], labels[1:])):
         differ = one != other
         a, b = one[differ].astype(np.int64), other[differ].astype(np.int64)
@@ -400,9 +399,8 @@ def _neighbours(labels: NDArray[np.int32]) -> Iterator[tuple[NDArray[np.bool_], 
 
 def _adjacent(labels: NDArray[np.int32]) -> IntArray:
     """(edge, 2) adjacent pairs of labels."""
-    key = np.sort(np.concatenate([key for _, key in _neighbours(labels)]))
-    key = key[np.append(True, key[1:] != key[:-1])] if len(key) else key
     n = int(labels.max()) + 1
+    key = np.unique(np.concatenate([key for _, key in _neighbours(labels, n)]))
     return np.stack([key // n, key % n], axis=1)
 
 
@@ -410,13 +408,13 @@ def _adjacency(
     labels: NDArray[np.int32], gradient: FloatArray
 ) -> tuple[IntArray, NDArray[np.float64], NDArray[np.float64]]:
     """Adjacent pairs of labels, their border's length in pixels and its mean gradient (per-pixel maximum)."""
+    n = int(labels.max()) + 1
     steeper = (np.maximum(gradient[:, :-1], gradient[:, 1:]), np.maximum(gradient[:-1], gradient[1:]))
-    found = [(key, strength[differ]) for (differ, key), strength in zip(_neighbours(labels), steeper, strict=True)]
+    found = [(key, strength[differ]) for (differ, key), strength in zip(_neighbours(labels, n), steeper, strict=True)]
     key, strength = (np.concatenate(column) for column in zip(*found, strict=True))
     unique, inverse = np.unique(key, return_inverse=True)
     length = np.bincount(inverse, minlength=len(unique)).astype(np.float64)
     mean = np.bincount(inverse, strength, len(unique)) / np.maximum(length, 1.0)
-    n = int(labels.max()) + 1
     return np.stack([unique // n, unique % n], axis=1), length, mean
 
 

@@ -307,9 +307,8 @@ def _chosen(state: _State, *, as_anchor: bool) -> _Answer:
 
 def _striking(state: _State, kept: Sequence[int]) -> dict[int, float]:
     """Scores of the kept candidates by how much each strikes the eye by its size, except where words tell the size."""
-    scores = state.scores[kept]
-    if state.phrase.positions:
-        scores = scores * (state.engine[kept] / state.engine.max()) ** (PLACE_FIRST - 1.0)
+    power = PLACE_FIRST if state.phrase.positions else 1.0
+    scores = state.engine[kept] ** power * state.grades[kept]
     if len(kept) > 1 and not any(a.kind == "size" for a in state.phrase.attributes):
         scores = scores * Shapes([state.targets.candidates[i].polygon for i in kept]).areas ** SALIENCE
     return dict(zip(kept, scores.tolist(), strict=True))

@@ -13,7 +13,7 @@ import json
 import logging
 import multiprocessing
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -131,12 +131,7 @@ def sample(item: LabelledTile | int) -> Sample:
     trees = [tree, *blob_trees(tree, leaves)]
     table = joined([node_table(each, leaves) for each in trees])
     boxes = Forest(tuple(trees)).boxes
-    best = np.zeros(len(boxes))
-    owner = np.full(len(boxes), -1)
-    for number, labelled in enumerate(tile.objects):
-        agreement = agreement_of(boxes, table.area, labelled)
-        better = agreement > best
-        best[better], owner[better] = agreement[better], number
+    best, owner = best_objects(boxes, table.area, tile.objects)
     rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
     positive = np.flatnonzero(best >= POSITIVE_IOU)
     near = np.flatnonzero((best < NEGATIVE_IOU) & (best > 0.1))
@@ -165,7 +160,19 @@ def sample(item: LabelledTile | int) -> Sample:
     )
 
 
-def agreement_of(boxes: NDArray[np.float64], area: NDArray[np.float64], item: LabelledObject) -> NDArray[np.float64]:
+def best_objects(
+    boxes: NDArray[np.float64], area: NDArray[np.float64], objects: Sequence[LabelledObject]
+) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """(node,) the agreement with the object that agrees best, and that object's number; 0 and -1 without any."""
+    best, owner = np.zeros(len(boxes)), np.full(len(boxes), -1)
+    for number, labelled in enumerate(objects):
+        agreement = _agreement(boxes, area, labelled)
+        better = agreement > best
+        best[better], owner[better] = agreement[better], number
+    return best, owner
+
+
+def _agreement(boxes: NDArray[np.float64], area: NDArray[np.float64], item: LabelledObject) -> NDArray[np.float64]:
     """(node,) IoU of nodes' boxes with an object's, less where their areas differ."""
     iou = iou_hbb(np.array([item.box], dtype=np.float64), boxes)[0]
     if item.area is not None:

@@ -32,7 +32,7 @@ from inference_server.models.geobia import additive, boosted
 from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VERDICT, by_rules, weighed
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.raster import RasterTile
-from inference_server.training.geobia import REAL, RECIPES, Recipe, agreement_of
+from inference_server.training.geobia import REAL, RECIPES, Recipe, best_objects
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
 from inference_server.training.geobia_trees import as_onnx, write
 
@@ -122,11 +122,7 @@ def sample(item: LabelledTile | int) -> NodeSample:
     nodes, boxes = encoding.nodes, encoding.forest.boxes
     rules = np.stack([by_rules(name, nodes) for name in CLASSES], axis=1)
     degree = np.stack([weighed(name, nodes, rules[:, i]) for i, name in enumerate(CLASSES)], axis=1)
-    best, owner = np.zeros(len(boxes)), np.full(len(boxes), -1)
-    for number, labelled in enumerate(tile.objects):
-        agreement = agreement_of(boxes, nodes.t.area, labelled)
-        better = agreement > best
-        best[better], owner[better] = agreement[better], number
+    best, owner = best_objects(boxes, nodes.t.area, tile.objects)
     rows, weight = _drawn(best, degree.max(axis=1), np.random.default_rng(zlib.crc32(tile.name.encode())))
     columns = additive.attributes(nodes.t, tile.gsd_m, nodes.gradient_scale)
     outside = np.stack([nodes.witness.outside(SEEN_AS[name])[rows] for name in CLASSES], axis=1)
