@@ -254,6 +254,7 @@ def _revision() -> str:
     folder = Path(__file__).parent
     digest = hashlib.sha256()
     fitted = [folder / "additive.json", folder / "boosted.npz", folder / "verdicts.npz", MODEL]
-    for path in [*sorted(folder.glob("*.py")), *fitted, folder.parent.parent / "regions.py"]:
+    shared = [folder.parent.parent / name for name in ("regions.py", "watershed.py")]
+    for path in [*sorted(folder.glob("*.py")), *fitted, *shared]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]
