@@ -30,11 +30,14 @@ def add_parser(commands: Any) -> None:
     provg.add_argument("--cache", type=Path, help="folder that keeps pictures between runs; in --output otherwise")
     provg.add_argument("--resume", action="store_true", help="go on from the state in --output")
     provg.add_argument("--no-amp", action="store_true", help="no mixed precision on CUDA")
+    provg.add_argument("--lambda-box", type=float, help="lambda 1 of Eq. 15; 1 otherwise")
     provg.add_argument("--lambda-mask", type=float, help="lambda 2 of Eq. 15; 0.5 otherwise")
     provg.add_argument("--lambda-consistency", type=float, help="lambda 3 of Eq. 15; 0.1 otherwise")
+    provg.add_argument("--dice", type=float, help="share of Dice in the mask loss; 0.1 otherwise")
     for name, kind, text in (
         ("steps", int, "optimiser steps"),
-        ("batch", int, "samples a step"),
+        ("batch", int, "pictures a step"),
+        ("queries", int, "expressions a picture"),
         ("rate", float, "peak learning rate"),
         ("warm-up", int, "steps to reach it"),
         ("scenes", int, "generated scenes to draw from"),
@@ -45,7 +48,7 @@ def add_parser(commands: Any) -> None:
         ("seed", int, "of weights and samples"),
         ("device", str, "cpu, cuda or mps; the best there is otherwise"),
         ("side", int, "of training pictures in pixels, a multiple of 32; the network's own otherwise"),
-        ("backbone-rate", float, "the backbone's learning rate as a share of the others'"),
+        ("backbone-rate", float, "the backbone's learning rate as a share of the others'; 0 leaves it as it is"),
     ):
         provg.add_argument(f"--{name}", type=kind, help=text)
     provg.add_argument("--encoder", type=Path, help="state of a trained evidence network, to start the backbone from")
@@ -74,7 +77,10 @@ def run(options: argparse.Namespace) -> int:
         config = replace(config, **dict(_setting(text, ProVGConfig) for text in options.set))
         recipe = Recipe(config=config, amp=not options.no_amp)
         given = {name: getattr(options, name) for name in _RECIPE if getattr(options, name) is not None}
-        weights = {"mask": options.lambda_mask, "consistency": options.lambda_consistency}
+        weights = {
+            "box": options.lambda_box, "mask": options.lambda_mask, "consistency": options.lambda_consistency,
+            "dice": options.dice,
+        }  # fmt: skip
         weights = {name: value for name, value in weights.items() if value is not None}
         recipe = replace(recipe, **given, weights=replace(recipe.weights, **weights))
         path = train(

@@ -42,7 +42,7 @@ class Recipe:
 
     Attributes:
         config: the network.
-        steps, batch, rate, warm_up: optimiser steps, samples a step, peak learning rate, steps to reach it.
+        steps, batch, rate, warm_up: optimiser steps, pictures a step, peak learning rate, steps to reach it.
         weight_decay, clip: of AdamW; largest norm of the gradient.
         weights: of the losses.
         scenes: generated scenes to draw from.
@@ -55,7 +55,10 @@ class Recipe:
         amp: mixed precision; only on CUDA.
         side: of the pictures that it is trained on, a multiple of 32; 0 for the network's own. Smaller ones cost less:
             a run may begin with them and go on with the network's own.
-        backbone_rate: the backbone's learning rate as a share of the others'; less than 1 where it starts trained.
+        queries: expressions a picture; ``batch`` counts pictures. A backbone that language does not enter runs once for
+            all of them.
+        backbone_rate: the backbone's learning rate as a share of the others'; less than 1 where it starts trained, 0 to
+            leave it as it is.
     """
 
     config: ProVGConfig = field(default_factory=ProVGConfig)
@@ -76,10 +79,11 @@ class Recipe:
     device: str = ""
     amp: bool = True
     side: int = 0
+    queries: int = 4
     backbone_rate: float = 1.0
 
     def __post_init__(self) -> None:
-        for name in ("steps", "batch", "scenes", "validation", "every", "patience", "keep"):
+        for name in ("steps", "batch", "queries", "scenes", "validation", "every", "patience", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Recipe: expected {name} to be at least 1, got {getattr(self, name)}")
         if not self.rate > 0:
@@ -109,7 +113,9 @@ class Training:
         self.source, self.held_out = source, held_out
         self.device = torch.device(recipe.device or best_device())
         torch.manual_seed(recipe.seed)
-        self.network = ProVG(recipe.config).to(self.device)
+        # Pixels before channels: on a CPU, and in 16 bits on a GPU, convolutions are up to 1.6 times as fast so.
+        self.network = ProVG(recipe.config).to(self.device, memory_format=torch.channels_last)
+        self.network.visual.requires_grad_(recipe.backbone_rate > 0)
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe), lr=recipe.rate)
         self.is_mixed = recipe.amp and self.device.type == "cuda"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed)
@@ -152,10 +158,13 @@ class Training:
     def learn(self, inputs: list[Tensor], target: Target) -> dict[str, float]:
         """One step; the losses, by name."""
         self.network.train()
+        if self.recipe.backbone_rate == 0:
+            # Its norms' statistics stay, too.
+            self.network.visual.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step) * group["share"]
         with torch.autocast(self.device.type, torch.float16, enabled=self.is_mixed):
-            output = self.network(*(x.to(self.device) for x in inputs))
+            output = self.network(*self._there(inputs))
         losses = objective(output.float(), target.to(self.device), self.recipe.weights)
         self.optimizer.zero_grad(set_to_none=True)
         total: Any = self.scaler.scale(losses["total"])
@@ -167,11 +176,17 @@ class Training:
         self.step += 1
         return {name: float(value.detach()) for name, value in losses.items()}
 
+    def _there(self, inputs: list[Tensor]) -> list[Tensor]:
+        """Picture and words on the device."""
+        image, *words = inputs
+        image = image.to(self.device, memory_format=torch.channels_last)
+        return [image, *(x.to(self.device) for x in words)]
+
     def batches(self) -> Iterator[tuple[list[Tensor], Target, list[str]]]:
         """The batches from the present step to the last."""
         recipe = self.recipe
         first, count = self.step * recipe.batch, (recipe.steps - self.step) * recipe.batch
-        samples = Samples(self.source, recipe.seen, seed=recipe.seed, first=first, count=count)
+        samples = Samples(self.source, recipe.seen, seed=recipe.seed, first=first, count=count, queries=recipe.queries)
         return iter(self._loader(samples))
 
     def _loader(self, samples: Samples) -> DataLoader[Any]:
@@ -189,7 +204,7 @@ class Training:
         held = Samples(self.held_out, self.recipe.config, seed=1, first=0, count=self.recipe.validation)
         outputs = []
         for inputs, target, kinds in self._loader(held):
-            output = self.network(*(x.to(self.device) for x in inputs))
+            output = self.network(*self._there(inputs))
             outputs.append((output.cpu(), target, kinds))
         return score_of(outputs)
 
@@ -252,10 +267,10 @@ def _groups(network: ProVG, recipe: Recipe) -> list[dict[str, Any]]:
 
 
 def start_from_evidence(network: ProVG, path: Path) -> None:
-    """Gives a compact backbone the encoder of a trained evidence network: layer by layer they are the same.
+    """Gives a backbone the layers of a trained evidence network that it shares with it: all, or the encoder's.
 
     Args:
-        network: with a backbone of ``COMPACT``'s sizes.
+        network: with a pyramid for a backbone, or a compact one of the default sizes.
         path: a state that ``python -m inference_server.training.evidence --state`` wrote.
 
     Raises:
@@ -267,14 +282,17 @@ def start_from_evidence(network: ProVG, path: Path) -> None:
     stored = torch.load(path, weights_only=True, map_location="cpu")
     if not isinstance(stored, dict) or "averaged" not in stored:
         raise ValueError(f"{path}: expected a state that inference_server.training.evidence wrote")
-    encoder = [v for k, v in stored["averaged"].items() if k.startswith(("stem.", "stage"))]
-    mine = network.visual.state_dict()
-    if [v.shape for v in encoder] != [v.shape for v in mine.values()]:
+    averaged, mine = stored["averaged"], network.visual.state_dict()
+    if network.visual.is_pyramid:
+        there = [averaged.get(name.removeprefix("network.")) for name in mine]
+    else:
+        there = [v for k, v in averaged.items() if k.startswith(("stem.", "stage"))]
+    if [None if v is None else v.shape for v in there] != [v.shape for v in mine.values()]:
         raise ValueError(
-            f"{path}: its encoder has other sizes than the backbone: expected channels (48, 96, 160, 224) and depths"
+            f"{path}: its layers have other sizes than the backbone: expected channels (48, 96, 160, 224) and depths"
             f" (1, 2, 2, 2), got {network.config.channels} and {network.config.depths}"
         )
-    network.visual.load_state_dict(dict(zip(mine, encoder, strict=True)))
+    network.visual.load_state_dict(dict(zip(mine, there, strict=True)))
 
 
 def best_device() -> str:

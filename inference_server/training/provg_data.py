@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -24,10 +23,19 @@ from inference_server.training.provg_losses import Target
 from inference_server.training.provg_pictures import FIRST_HELD_OUT, FIRST_SEED, Picture, Query, generated, read
 from inference_server.training.provg_words import flipped, is_turnable
 
-#: How often a sample is of a real picture, an object is pasted, a picture cropped, its pixel size not told.
-REAL, PASTE, CROP, GSD_UNKNOWN = 0.25, 0.25, 0.5, 0.3
-#: Which kinds of expression are drawn how often, relative to others.
-SHARES = {"class": 1.5, "negative": 1.0}
+#: How often a sample is of a real picture, an object is pasted, a picture cropped where its words allow it, its pixel
+#: size not told.
+REAL, PASTE, CROP, GSD_UNKNOWN = 0.25, 0.25, 0.8, 0.3
+#: How often a picture is turned although some of its words speak of directions, and cannot be asked then.
+TURN_AWAY = 0.25
+#: Which kinds of expression are drawn how often, relative to others: mostly phrases, since the pipeline asks those; and
+#: what is not there, relative to what is.
+SHARES = {"class": 8.0, "negative": 1.0}
+ABSENT = 0.35
+#: What is true of a picture is true of a part of it for these kinds; a part's side as a share of the picture's, and how
+#: often it is laid around something of the answer.
+CROPPABLE = frozenset({"class", "category", "color", "shape"})
+CROP_SIDE, CROP_AT_TARGET = (0.3, 0.8), 0.6
 #: Fewer pixels at the network's size are neither there nor not there.
 LEAST_PX = 6
 
@@ -61,17 +69,20 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """One picture of the network's bands and size, one expression, one answer."""
+    """One picture of the network's bands and size, expressions about it, and their answers."""
 
     image: NDArray[np.float32]
-    query: Query
+    queries: tuple[Query, ...]
 
 
 class Samples(Dataset[Sample]):
     """Sample number i is a function of the seed and i alone: training goes on after a stop as if it had not been."""
 
-    def __init__(self, source: Source, config: ProVGConfig, *, seed: int, first: int, count: int) -> None:
+    def __init__(
+        self, source: Source, config: ProVGConfig, *, seed: int, first: int, count: int, queries: int = 1
+    ) -> None:
         self._source, self._config, self._seed, self._first, self._count = source, config, seed, first, count
+        self._queries = queries
 
     def __len__(self) -> int:
         return self._count
@@ -82,31 +93,37 @@ class Samples(Dataset[Sample]):
         rng = np.random.default_rng([self._seed, self._first + index])
         if self._source.is_held_out:
             picture = self._source.scene(index % self._source.scenes)
-            return sample_of(picture, _drawn(picture, rng), self._config, gsd_m=picture.gsd_m)
+            return sample_of(picture, _drawn(picture, self._queries, rng), self._config, gsd_m=picture.gsd_m)
         picture = self._source.picture(rng)
-        query = _drawn(picture, rng)
-        if query.kind == "class" and rng.random() < PASTE:
-            picture, query = pasted(picture, query, self._source.picture(rng), rng)
-        picture, query = augmented(picture, query, rng)
-        return sample_of(picture, query, self._config, gsd_m=None if rng.random() < GSD_UNKNOWN else picture.gsd_m)
+        if rng.random() < PASTE:
+            picture = pasted(picture, self._source.picture(rng), rng)
+        picture = augmented(picture, rng)
+        gsd_m = None if rng.random() < GSD_UNKNOWN else picture.gsd_m
+        return sample_of(picture, _drawn(picture, self._queries, rng), self._config, gsd_m=gsd_m)
 
 
-def _drawn(picture: Picture, rng: np.random.Generator) -> Query:
+def _drawn(picture: Picture, count: int, rng: np.random.Generator) -> list[Query]:
+    """So many of a picture's queries, each once while there are enough."""
     if not picture.queries:
         nothing = np.zeros(picture.rgb.shape[1:], bool)
-        return Query("airplane on a runway", "negative", nothing, nothing)
-    share = np.array([SHARES.get(q.kind, 2.0) for q in picture.queries])
-    return picture.queries[int(rng.choice(len(share), p=share / share.sum()))]
+        return [Query("airplane on a runway", "negative", nothing, nothing)] * count
+    share = np.array([SHARES.get(q.kind, 2.0) * (1.0 if q.on.any() else ABSENT) for q in picture.queries])
+    # The largest of random powers are a draw without replacement (Efraimidis and Spirakis 2006).
+    order = np.argsort(-(rng.random(len(share)) ** (1.0 / share)))
+    return [picture.queries[order[i % len(order)]] for i in range(count)]
 
 
-def sample_of(picture: Picture, query: Query, config: ProVGConfig, *, gsd_m: float | None) -> Sample:
-    """Picture and answer at the network's size."""
-    size = config.image_size
+def sample_of(picture: Picture, queries: Sequence[Query], config: ProVGConfig, *, gsd_m: float | None) -> Sample:
+    """Picture and answers at the network's size."""
+    image = planes_of(picture.rgb, config, gsd_m=gsd_m)
+    return Sample(image, tuple(_at_size(query, config.image_size) for query in queries))
+
+
+def _at_size(query: Query, size: int) -> Query:
     on, unknown = (_nearest(m, size) for m in (query.on, query.unknown))
     if 0 < int(on.sum()) < LEAST_PX or (query.on.any() and not on.any()):
         on, unknown = np.zeros_like(on), unknown | ndimage.binary_dilation(on, iterations=2)
-    image = planes_of(picture.rgb, config, gsd_m=gsd_m)
-    return Sample(image, Query(query.text, query.kind, on, unknown & ~on, query.is_boxed, query.noun))
+    return replace(query, on=on, unknown=unknown & ~on)
 
 
 def _nearest(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
@@ -115,13 +132,14 @@ def _nearest(mask: NDArray[np.bool_], size: int) -> NDArray[np.bool_]:
 
 
 def collate(samples: Sequence[Sample], tokenizer: Tokenizer, max_tokens: int) -> tuple[list[Tensor], Target, list[str]]:
-    """The network's four inputs, the truth, and the kinds of a batch."""
-    parts = tokens_of([decouple(s.query.text) for s in samples], tokenizer, max_tokens)
+    """The network's four inputs, the truth, and the kinds of a batch; all queries of a picture, then the next's."""
+    queries = [query for sample in samples for query in sample.queries]
+    parts = tokens_of([decouple(q.text) for q in queries], tokenizer, max_tokens)
     image = torch.from_numpy(np.stack([s.image for s in samples]))
-    on = np.stack([s.query.on for s in samples])
-    known = ~np.stack([s.query.unknown for s in samples])
+    on = np.stack([q.on for q in queries])
+    known = ~np.stack([q.unknown for q in queries])
     present = on.any((1, 2))
-    has_box = present & np.array([s.query.is_boxed for s in samples])
+    has_box = present & np.array([q.is_boxed for q in queries])
     target = Target(
         mask=torch.from_numpy(on.astype(np.float32)),
         known=torch.from_numpy(known.astype(np.float32)),
@@ -129,7 +147,7 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, max_tokens: int) ->
         present=torch.from_numpy(present.astype(np.float32)),
         has_box=torch.from_numpy(has_box.astype(np.float32)),
     )
-    return [image, *(tensors_of(p) for p in parts)], target, [s.query.kind for s in samples]
+    return [image, *(tensors_of(p) for p in parts)], target, [q.kind for q in queries]
 
 
 def box_of(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
@@ -143,32 +161,42 @@ def box_of(mask: NDArray[np.bool_]) -> NDArray[np.float32]:
     return np.array(corners, np.float32)
 
 
-def augmented(picture: Picture, query: Query, rng: np.random.Generator) -> tuple[Picture, Query]:
-    """Mirrored, turned, cropped and recoloured, as far as the words allow."""
-    text = query.text
-    layers: list[NDArray[Any]] = [picture.rgb, query.on[None], query.unknown[None]]
-    if query.kind == "class" and rng.random() < CROP:
-        layers = _cropped(layers, rng)
+def augmented(picture: Picture, rng: np.random.Generator) -> Picture:
+    """Cut, mirrored, turned and recoloured, with those of its queries whose words stay true."""
+    rgb, queries = picture.rgb, list(picture.queries)
+    if rng.random() < CROP and (of_parts := [q for q in queries if q.kind in CROPPABLE]):
+        rgb, queries = _part(rgb, of_parts, rng)
     for axis, number in (("across", -1), ("down", -2)):
-        mirrored = flipped(text, axis) if rng.random() < 0.5 else None
-        if mirrored is not None:
-            text, layers = mirrored, [np.flip(a, number) for a in layers]
-    if is_turnable(text):
-        turns = int(rng.integers(4))
-        layers = [np.rot90(a, turns, axes=(-2, -1)) for a in layers]
-    rgb, on, unknown = (np.ascontiguousarray(a) for a in layers)
-    return Picture(recolored(rgb, rng), picture.gsd_m, ()), Query(
-        text, query.kind, on[0], unknown[0], query.is_boxed, query.noun
-    )
+        mirrored = [(q, flipped(q.text, axis)) for q in queries] if rng.random() < 0.5 else []
+        true = [
+            replace(q, text=text, on=np.flip(q.on, number), unknown=np.flip(q.unknown, number))
+            for q, text in mirrored
+            if text is not None
+        ]
+        if true:
+            rgb, queries = np.flip(rgb, number), true
+    turns = int(rng.integers(4))
+    turnable = [q for q in queries if is_turnable(q.text)]
+    # Seldom at the cost of what says something of directions.
+    if turns and turnable and (len(turnable) == len(queries) or rng.random() < TURN_AWAY):
+        rgb = np.rot90(rgb, turns, axes=(-2, -1))
+        queries = [replace(q, on=np.rot90(q.on, turns), unknown=np.rot90(q.unknown, turns)) for q in turnable]
+    return Picture(recolored(np.ascontiguousarray(rgb), rng), picture.gsd_m, tuple(queries))
 
 
-def _cropped(layers: list[NDArray[Any]], rng: np.random.Generator) -> list[NDArray[Any]]:
-    """The same square out of all layers."""
-    rows, cols = layers[0].shape[1:]
-    side = max(64, int(min(rows, cols) * rng.uniform(0.4, 1.0)))
-    side = min(side, rows, cols)
+def _part(
+    rgb: NDArray[np.uint8], queries: Sequence[Query], rng: np.random.Generator
+) -> tuple[NDArray[np.uint8], list[Query]]:
+    """A square out of a picture and its queries' answers."""
+    rows, cols = rgb.shape[1:]
+    side = min(max(96, int(min(rows, cols) * rng.uniform(*CROP_SIDE))), rows, cols)
     row, col = int(rng.integers(rows - side + 1)), int(rng.integers(cols - side + 1))
-    return [a[:, row : row + side, col : col + side] for a in layers]
+    target = np.flatnonzero(queries[int(rng.integers(len(queries)))].on)
+    if len(target) and rng.random() < CROP_AT_TARGET:
+        y, x = divmod(int(rng.choice(target)), cols)
+        row, col = (int(np.clip(at - rng.integers(side), 0, n - side)) for at, n in ((y, rows), (x, cols)))
+    at = (slice(row, row + side), slice(col, col + side))
+    return rgb[:, at[0], at[1]], [replace(q, on=q.on[at], unknown=q.unknown[at]) for q in queries]
 
 
 def recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -185,12 +213,18 @@ def recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.ui
     return (np.clip(x, 0, 1) * 255).astype(np.uint8)
 
 
-def pasted(picture: Picture, query: Query, donor: Picture, rng: np.random.Generator) -> tuple[Picture, Query]:
-    """The picture with one thing from the donor that the same words name; unchanged where it has none."""
-    same = [q for q in donor.queries if q.noun and q.noun == query.noun and q.on.any()]
-    if not same:
-        return picture, query
-    parts, count = ndimage.label(same[0].on)
+def pasted(picture: Picture, donor: Picture, rng: np.random.Generator) -> Picture:
+    """The picture with one thing from the donor that a query of both names; unchanged where there is none.
+
+    Of the other queries those are left that the thing does not touch: for all of another kind.
+    """
+    mine = {q.noun: q for q in picture.queries if q.noun and q.kind == "class"}
+    given = [q for q in donor.queries if q.noun in mine and q.on.any()]
+    if not given:
+        return picture
+    source = given[int(rng.integers(len(given)))]
+    query = mine[source.noun]
+    parts, count = ndimage.label(source.on)
     number = int(rng.integers(count)) + 1
     window = ndimage.find_objects(parts)[number - 1]
     scale = donor.gsd_m / picture.gsd_m
@@ -198,15 +232,21 @@ def pasted(picture: Picture, query: Query, donor: Picture, rng: np.random.Genera
     height, width = (max(2, round(n * scale)) for n in there.shape)
     rows, cols = query.on.shape
     if there.sum() * scale**2 < LEAST_PX or 2 * height > rows or 2 * width > cols:
-        return picture, query
+        return picture
     shape = Image.fromarray(there.astype(np.uint8) * 255).resize((width, height), Image.Resampling.BILINEAR)
     alpha = np.asarray(shape, np.float32)[None] / 255
     patch = Image.fromarray(np.ascontiguousarray(donor.rgb[:, window[0], window[1]].transpose(1, 2, 0)))
     thing = np.asarray(patch.resize((width, height), Image.Resampling.BILINEAR), np.float32).transpose(2, 0, 1)
     row, col = int(rng.integers(rows - height)), int(rng.integers(cols - width))
     at = (slice(row, row + height), slice(col, col + width))
-    rgb, on, unknown = picture.rgb.copy(), query.on.copy(), query.unknown.copy()
+    rgb, is_covered = picture.rgb.copy(), np.zeros(query.on.shape, bool)
     rgb[:, at[0], at[1]] = rgb[:, at[0], at[1]] * (1 - alpha) + thing * alpha
-    on[at] |= alpha[0] > 0.5
-    unknown[at] &= alpha[0] <= 0.5
-    return Picture(rgb, picture.gsd_m, picture.queries), replace(query, on=on, unknown=unknown)
+    is_covered[at] = alpha[0] > 0.5
+    changed = replace(query, on=query.on | is_covered, unknown=query.unknown & ~is_covered)
+    category = query.noun.split("/")[0]
+    others = [
+        replace(q, on=q.on & ~is_covered)
+        for q in picture.queries
+        if q.kind == "class" and q.noun.split("/")[0] != category
+    ]
+    return Picture(rgb, picture.gsd_m, (changed, *others))

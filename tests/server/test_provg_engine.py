@@ -162,8 +162,8 @@ def engine(tmp_path_factory):
     from inference_server.models.provg.tokenizer import build_vocabulary
 
     config = replace(
-        COMPACT, channels=(8, 12, 16, 24), depths=(1, 1, 1, 1), text_width=16, text_layers=1, text_heads=2,
-        vocabulary_size=600, image_size=64, width=12,
+        COMPACT, backbone="compact", channels=(8, 12, 16, 24), depths=(1, 1, 1, 1), text_width=16, text_layers=1,
+        text_heads=2, vocabulary_size=600, image_size=64, width=12,
     )  # fmt: skip
     torch.manual_seed(1)
     network = ProVG(config).eval()

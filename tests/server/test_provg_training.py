@@ -16,8 +16,10 @@ from inference_server.evaluation.scenes import generate  # noqa: E402
 from inference_server.geometry import hbb_of_mask  # noqa: E402
 from inference_server.models.evidence.network import EvidenceNetwork  # noqa: E402
 from inference_server.models.provg.config import COMPACT, ProVGConfig  # noqa: E402
+from inference_server.models.provg.decouple import decouple  # noqa: E402
 from inference_server.models.provg.heads import Output  # noqa: E402
-from inference_server.models.provg.model import ProVG  # noqa: E402
+from inference_server.models.provg.inputs import tokens_of  # noqa: E402
+from inference_server.models.provg.model import ProVG, tensors_of  # noqa: E402
 from inference_server.models.provg.tokenizer import SubwordTokenizer, build_vocabulary  # noqa: E402
 from inference_server.training import provg_losses as losses  # noqa: E402
 from inference_server.training import provg_pictures as pictures  # noqa: E402
@@ -40,6 +42,8 @@ TINY = ProVGConfig(
     channels=(16, 24, 32, 48), depths=(1, 1, 1, 1), text_width=32, text_layers=1, text_heads=2, vocabulary_size=700,
     max_tokens=32, image_size=64, width=24,
 )  # fmt: skip
+#: ``COMPACT`` with fewer words.
+SMALL = {"text_width": 32, "text_layers": 1, "text_heads": 2, "vocabulary_size": 700, "image_size": 64, "width": 24}
 TOKENIZER = SubwordTokenizer(build_vocabulary(["the white tank left of the road"], TINY.vocabulary_size))
 
 
@@ -180,16 +184,38 @@ def test_a_mirrored_sample_is_still_true():
     rgb[:, on] = 255
     texts = set()
     for seed in range(12):
-        picture, query = augmented(
-            Picture(rgb, 0.3, ()),
-            Query("the tank on the left", "position", on, ~on & False),
-            np.random.default_rng(seed),
-        )
+        asked = Query("the tank on the left", "position", on, ~on & False)
+        picture = augmented(Picture(rgb, 0.3, (asked,)), np.random.default_rng(seed))
+        (query,) = picture.queries
         center = np.argwhere(query.on).mean(0)[1] / query.on.shape[1]
         assert (center < 0.5) == ("left" in query.text)
         assert picture.rgb[:, query.on].mean() > 3 * picture.rgb[:, ~query.on].mean()
         texts.add(query.text)
     assert len(texts) == 2
+
+
+def test_parts_and_turns_leave_out_what_would_be_false():
+    rgb, on = np.zeros((3, 200, 200), np.uint8), np.zeros((200, 200), bool)
+    on[20:60, 20:50] = True
+    rgb[:, on] = 255
+    nothing = on & False
+    asked = (
+        Query("tanks", "class", on, nothing),
+        Query("the tank on the left", "position", on, nothing),
+        Query("the tank", "category", on, nothing),
+    )
+    shapes, kept = set(), set()
+    for seed in range(30):
+        picture = augmented(Picture(rgb, 0.3, asked), np.random.default_rng(seed))
+        shapes.add(picture.rgb.shape)
+        kinds = {q.kind for q in picture.queries}
+        kept.add(frozenset(kinds))
+        assert ("position" not in kinds) or picture.rgb.shape == rgb.shape, "of a part, left may be another"
+        for query in picture.queries:
+            assert query.on.shape == picture.rgb.shape[1:]
+            assert abs(int(query.on.sum()) - np.count_nonzero(picture.rgb[0] > 120)) < 40, "blur moves rims"
+    assert len(shapes) > 10
+    assert {frozenset({"class", "category"}), frozenset({"class", "category", "position"})} <= kept
 
 
 @pytest.fixture(scope="module")
@@ -246,21 +272,29 @@ class TestPictures:
         nothing = np.zeros((64, 64), bool)
         asked = Query("red cars", "class", nothing, nothing, noun="car/red")
         donor = Picture(donor_rgb, 0.3, (Query("all red autos", "class", thing, nothing, noun="car/red"),))
-        picture, query = pasted(Picture(ground, 0.3, (asked,)), asked, donor, np.random.default_rng(0))
+        whole = np.ones((64, 64), bool)
+        others = (
+            Query("cars", "class", nothing, nothing, noun="car/"),
+            Query("fields", "class", whole, nothing, noun="field/"),
+            Query("the car", "category", nothing, nothing),
+        )
+        picture = pasted(Picture(ground, 0.3, (asked, *others)), donor, np.random.default_rng(0))
+        query, field = picture.queries
         assert 100 <= query.on.sum() <= 180
         assert picture.rgb[0][query.on].mean() > 200
         assert ground.max() == 60
+        assert (field.text, field.on.sum()) == ("fields", 64 * 64 - query.on.sum())
         other = Picture(donor_rgb, 0.3, (Query("cars", "class", thing, nothing, noun="car/"),))
-        assert pasted(Picture(ground, 0.3, (asked,)), asked, other, np.random.default_rng(0))[1] is asked
+        alone = Picture(ground, 0.3, (asked,))
+        assert pasted(alone, other, np.random.default_rng(0)) is alone
 
     def test_slivers_are_neither_there_nor_absent(self):
         on = np.zeros((640, 640), bool)
         on[5:9, 5:9] = True
-        sample = sample_of(
-            Picture(np.zeros((3, 640, 640), np.uint8), 0.3, ()), Query("car", "class", on, on & False), TINY, gsd_m=None
-        )
-        assert not sample.query.on.any()
-        assert sample.query.unknown[0, 0]
+        asked = Query("car", "class", on, on & False)
+        sample = sample_of(Picture(np.zeros((3, 640, 640), np.uint8), 0.3, ()), [asked], TINY, gsd_m=None)
+        assert not sample.queries[0].on.any()
+        assert sample.queries[0].unknown[0, 0]
 
 
 class Fixed(Source):
@@ -299,6 +333,7 @@ def painted():
 
 
 def training_of(folder, **change):
+    change.setdefault("queries", 1)
     recipe = Recipe(
         TINY, steps=400, batch=8, rate=4e-3, warm_up=5, validation=48, workers=0, device="cpu", every=1000, **change
     )
@@ -317,13 +352,13 @@ def advance(training, steps):
 
 def test_samples_depend_on_their_number_alone(picture):
     source = made([picture, picture])
-    first = Samples(source, TINY, seed=4, first=0, count=9)
-    later = Samples(source, TINY, seed=4, first=6, count=3)
+    first = Samples(source, TINY, seed=4, first=0, count=9, queries=2)
+    later = Samples(source, TINY, seed=4, first=6, count=3, queries=2)
     for index in range(3):
         a, b = first[6 + index], later[index]
-        assert a.query.text == b.query.text
+        assert [q.text for q in a.queries] == [q.text for q in b.queries]
         assert np.array_equal(a.image, b.image)
-    assert len({first[i].query.text for i in range(9)}) > 3
+    assert len({q.text for i in range(9) for q in first[i].queries}) > 3
 
 
 def test_resumed_training_is_identical(tmp_path):
@@ -362,10 +397,17 @@ def test_the_backbone_starts_as_the_evidence_networks_encoder(tmp_path):
     evidence = EvidenceNetwork()
     advance_norms(evidence)
     torch.save({"averaged": evidence.state_dict()}, tmp_path / "evidence.pt")
-    network = ProVG(COMPACT)
+    network = ProVG(ProVGConfig())
     start_from_evidence(network, tmp_path / "evidence.pt")
+    pyramid = ProVG(COMPACT).eval()
+    start_from_evidence(pyramid, tmp_path / "evidence.pt")
     image = torch.randn(1, 5, 64, 64)
     with torch.no_grad():
+        top, *_ = pyramid.visual.maps(image)
+        _, f4, f8, f16, f32 = evidence.eval().features(image)
+        assert torch.equal(top[:, :48], evidence.up4(evidence.up8(evidence.up16(f32, f16), f8), f4))
+        assert torch.equal(top[:, 48:96], f4)
+        torch.testing.assert_close(top[0, 96:, 2, 3], image[0, :3, 8:12, 12:16].mean((1, 2)))
         x, maps = image, []
         for stage in network.visual.eval().stages:
             x = stage(x)
@@ -394,6 +436,30 @@ def test_training_pictures_may_be_smaller_than_the_networks_own(tmp_path):
     backbone = [rates[tuple(p.shape)] for p in training.network.visual.parameters()]
     assert max(backbone) == pytest.approx(0.25 * max(rates.values()))
     assert training.validate().presence >= 0
+
+
+def test_a_rate_of_zero_leaves_the_backbone_as_it_is(tmp_path):
+    training = training_of(tmp_path, backbone_rate=0.0, queries=3)
+    before = {n: t.clone() for n, t in training.network.state_dict().items()}
+    advance(training, 2)
+    changed = {n for n, t in training.network.state_dict().items() if not torch.equal(t, before[n])}
+    assert changed
+    assert not [n for n in changed if n.startswith("visual.")]
+
+
+@pytest.mark.parametrize("config", [TINY, replace(COMPACT, **SMALL)], ids=["compact", "pyramid"])
+def test_expressions_of_one_picture_share_it(config):
+    """What a picture is asked at once is answered as if it were asked one by one."""
+    torch.manual_seed(0)
+    network = ProVG(config).eval()
+    images = torch.randn(2, 5, 64, 64)
+    texts = ["the red tank", "car", "tank left of the road", "all blue roofs"]
+    parts = [tensors_of(p) for p in tokens_of([decouple(t) for t in texts], TOKENIZER, 32)]
+    with torch.no_grad():
+        together = network(images, *parts)
+        alone = [network(images[i // 2][None], *(p[:, i : i + 1] for p in parts)) for i in range(4)]
+    torch.testing.assert_close(together.mask_logits, torch.cat([a.mask_logits for a in alone]), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(together.box, torch.cat([a.box for a in alone]), atol=1e-4, rtol=1e-4)
 
 
 def test_large_pictures_are_cut_without_losing_anything():

@@ -4,28 +4,63 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from inference_server.models.evidence.network import CHANNELS, EvidenceNetwork
 from inference_server.models.provg.config import ProVGConfig
 
 
 class Backbone(nn.Module):
-    """What ProVG asks of a backbone: one stage after another.
+    """What ProVG asks of a backbone: one stage after another, so that language can come in between.
 
     Attributes:
         channels: of the maps at strides 4, 8, 16 and 32.
+        is_pyramid: all maps are there before language comes in, by ``maps`` instead of ``stage``.
     """
 
     channels: tuple[int, int, int, int]
+    is_pyramid = False
 
     def stage(self, index: int, x: Tensor) -> Tensor:
         """The map at stride ``4 * 2 ** index``: of the picture for index 0, else of the map before it."""
         raise NotImplementedError
 
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """All maps of a picture, finest first; of pyramids only."""
+        raise NotImplementedError
+
     def normalised(self, index: int, x: Tensor) -> Tensor:
         """The stage's map as V_i, ready to be modulated."""
         return x
+
+
+class PyramidBackbone(Backbone):
+    """The evidence network up to its last maps, which its way up has given classes at every stride.
+
+    The map at stride 4 carries the encoder's first maps and the picture's own colours beside them, since a network that
+    tells classes apart forgets colours on the way up.
+    """
+
+    is_pyramid = True
+
+    def __init__(self, config: ProVGConfig) -> None:
+        super().__init__()
+        self.channels = (48 + CHANNELS[1] + 3, 64, 96, CHANNELS[4])
+        if self.channels != config.channels:
+            raise ValueError(f"PyramidBackbone: expected channels {self.channels}, got {config.channels}")
+        self.network = EvidenceNetwork()
+        del self.network.up2, self.network.head
+
+    def maps(self, image: Tensor) -> list[Tensor]:
+        """(batch, bands, row, col) to the maps at strides 4, 8, 16 and 32."""
+        network = self.network
+        _, f4, f8, f16, f32 = network.features(image)
+        up16 = network.up16(f32, f16)
+        up8 = network.up8(up16, f8)
+        up4 = network.up4(up8, f4)
+        return [torch.cat([up4, f4, functional.avg_pool2d(image[:, :3], 4)], 1), up8, up16, f32]
 
 
 class CompactBackbone(Backbone):
@@ -112,5 +147,5 @@ class _Residual(nn.Module):
 
 def backbone(config: ProVGConfig) -> Backbone:
     """The backbone that the settings ask for."""
-    made = {"compact": CompactBackbone, "swin": SwinBackbone}[config.backbone]
+    made = {"pyramid": PyramidBackbone, "compact": CompactBackbone, "swin": SwinBackbone}[config.backbone]
     return made(config)

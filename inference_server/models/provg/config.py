@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-BACKBONES = ("compact", "swin")
+BACKBONES = ("pyramid", "compact", "swin")
 TEXT_ENCODERS = ("compact", "bert")
 #: Fig. 2: (a) one sentence embedding; (b) locate and verify side by side; (c) and (d) one after the other.
 MODULATIONS = ("none", "global", "parallel", "sequence")
@@ -18,7 +18,8 @@ class ProVGConfig:
     """What a network is made of.
 
     Attributes:
-        backbone: "compact" is convolutional, from scratch; "swin" comes from transformers.
+        backbone: "pyramid" is the evidence network, whose maps are made before language comes in; "compact" is its
+            encoder alone, with language between the stages; "swin" comes from transformers.
         channels: of the backbone's maps at strides 4, 8, 16 and 32.
         depths: blocks in each stage of the compact backbone.
         text: "compact" (a small transformer over our own vocabulary) or "bert".
@@ -40,6 +41,9 @@ class ProVGConfig:
         aggregation: the box head's weights over stages, Eqs. 12 and 13; off is "w/o FA".
         box_pooling: "mean" is the paper's; "mask" weighs pixels by the mask head's foreground.
         coordinates: two channels of normalised position before the box head pools.
+        word_kernel: the mask head's convolution gets a kernel from the sentence, too (as CondInst's from the instance):
+            then a new word is a new direction in the features, and not only a gate, which takes far fewer steps to
+            learn. The paper's mask head has the same kernel for every sentence.
         presence: a score for "what is named is here", which the paper lacks.
     """
 
@@ -69,6 +73,7 @@ class ProVGConfig:
     aggregation: bool = True
     box_pooling: str = "mask"
     coordinates: bool = True
+    word_kernel: bool = True
     presence: bool = True
 
     def __post_init__(self) -> None:
@@ -121,9 +126,9 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
         raise ValueError(f"ProVGConfig: expected {name} to be one of {', '.join(allowed)}, got {value!r}")
 
 
-#: The network that we train ourselves, 6.7 million parameters; its backbone is the evidence network's encoder, in
-#: sizes and in what it reads, so that training can start from that.
-COMPACT = ProVGConfig()
+#: The network that we train ourselves: its backbone is the evidence network, in sizes and in what it reads, so that
+#: training can start from that and need not teach what a roof is, only what words mean.
+COMPACT = ProVGConfig(backbone="pyramid", channels=(99, 64, 96, 224))
 #: The paper's: Swin-B (window 12) and BERT-base-uncased. ``pretrained_*`` may name local folders instead.
 FULL = ProVGConfig(
     backbone="swin",
@@ -141,4 +146,5 @@ FULL = ProVGConfig(
     fusion_depth=3,
     is_cascaded=False,
     box_pooling="mean",
+    word_kernel=False,
 )

@@ -77,7 +77,7 @@ class BoxHead(nn.Module):
             return x.mean((2, 3))
         # Detached: the box is read off where the mask is, and does not pull the mask about.
         weight = torch.sigmoid(foreground.detach())
-        weight = functional.avg_pool2d(weight, 2**index) + 1e-4
+        weight = functional.avg_pool2d(weight, weight.shape[-1] // x.shape[-1]) + 1e-4
         return (x * weight).sum((2, 3)) / weight.sum((2, 3))
 
 
@@ -96,6 +96,7 @@ class Heads(nn.Module):
     def __init__(self, config: ProVGConfig) -> None:
         super().__init__()
         self.mask = nn.Conv2d(config.width, 2, 1)
+        self.kernel = nn.Linear(config.text_width, config.width) if config.word_kernel else None
         self.box = BoxHead(config)
         self.presence = (
             nn.Sequential(nn.Linear(config.width + 1, config.width), nn.ReLU(), nn.Linear(config.width, 1))
@@ -103,9 +104,19 @@ class Heads(nn.Module):
             else None
         )
 
-    def forward(self, decoded: Sequence[Tensor], size: tuple[int, int]) -> Output:
-        """Args: ``decoded``: V' of the four stages; ``size``: rows and columns of the mask wanted."""
+    def forward(self, decoded: Sequence[Tensor], sentence: Tensor, size: tuple[int, int]) -> Output:
+        """The answers.
+
+        Args:
+            decoded: V' of the four stages.
+            sentence: (batch, D), the mean over the expression's words.
+            size: rows and columns of the mask wanted.
+        """
         logits = self.mask(decoded[0])
+        if self.kernel is not None:
+            x = decoded[0]
+            said = torch.einsum("bchw,bc->bhw", x, self.kernel(sentence)) * x.shape[1] ** -0.5
+            logits = logits + torch.stack([torch.zeros_like(said), said], 1)
         foreground = logits[:, 1:] - logits[:, :1]
         box, features = self.box(decoded, foreground)
         presence = None

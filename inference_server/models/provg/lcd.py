@@ -35,13 +35,17 @@ class CalibrationDecoder(nn.Module):
         )
 
     def forward(self, maps: Sequence[Tensor], sentence: Tensor) -> list[Tensor]:
-        """Maps at strides 4, 8, 16 and 32 to V' at strides 2, 4, 8 and 16."""
+        """Maps at strides 4, 8, 16 and 32 to V' at strides 4, 4, 8 and 16.
+
+        Eq. 10 doubles the last map, too. What reads it is a 1 x 1 convolution and a bilinear interpolation, which may
+        change places, so that it stays as it is: a quarter of the pixels, the same mask.
+        """
         decoded: list[Tensor] = []
         for i in (3, 2, 1, 0):
             x = self.mix[i](torch.cat([maps[i], decoded[0]], 1) if decoded else maps[i])
             if len(self.calibrate):
                 x = self.calibrate[i](x, sentence)
-            rows, cols = x.shape[-2:]
-            size = maps[i - 1].shape[-2:] if i else (2 * rows, 2 * cols)
-            decoded.insert(0, functional.interpolate(x, size=size, mode="bilinear", align_corners=False))
+            if i:
+                x = functional.interpolate(x, size=maps[i - 1].shape[-2:], mode="bilinear", align_corners=False)
+            decoded.insert(0, x)
         return decoded

@@ -43,17 +43,25 @@ class ProVG(nn.Module):
         return WordFeatures(self.text(ids, segments, positions), segments > 0)
 
     def forward(self, image: Tensor, context: Tensor, spatial: Tensor, attributes: Tensor) -> Output:
-        """(batch, bands, row, col) and three times (3, batch, token) to the answers."""
+        """(picture, bands, row, col) and three times (3, batch, token) to the answers.
+
+        The batch is as large as there are pictures, or a multiple: then the first expressions are of the first picture,
+        as many of the next, and so on.
+        """
         language = Language(self.read(context), self.read(spatial), self.read(attributes))
         modulated = self.modulated_maps(image, language)
         sentence = masked_mean(language.context.features, language.context.is_word)
         decoded = self.decoder(self.fusion(modulated), sentence)
-        output: Output = self.heads(decoded, (image.shape[-2], image.shape[-1]))
+        output: Output = self.heads(decoded, sentence, (image.shape[-2], image.shape[-1]))
         return output
 
     def modulated_maps(self, image: Tensor, language: Language) -> list[Tensor]:
-        """The four modulated maps; the next stage reads the map that language has been at."""
-        maps, x = [], image
+        """The four modulated maps; unless the backbone is a pyramid, the next stage reads what language made of one."""
+        each = language.context.features.shape[0] // image.shape[0]
+        if self.visual.is_pyramid:
+            maps = self.visual.maps(image)
+            return [modulate(_repeated(x, each), language) for modulate, x in zip(self.modulators, maps, strict=True)]
+        maps, x = [], _repeated(image, each)
         for index, modulate in enumerate(self.modulators):
             x = self.visual.stage(index, x)
             modulated = modulate(self.visual.normalised(index, x), language)
@@ -68,6 +76,11 @@ class ProVG(nn.Module):
             if isinstance(module, RepVGGBlock):
                 module.fuse()
         return self
+
+
+def _repeated(x: Tensor, count: int) -> Tensor:
+    """Each picture's map so many times in a row."""
+    return x.repeat_interleave(count, 0) if count > 1 else x
 
 
 def tensors_of(tokens: Tokens) -> Tensor:
