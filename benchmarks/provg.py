@@ -71,18 +71,25 @@ def overfit(minutes: float, samples: int, side: int) -> None:
     from inference_server.models.provg.tokenizer import SubwordTokenizer, build_vocabulary
     from inference_server.training.provg import Recipe, Training
     from inference_server.training.provg_data import Samples, Source, collate
+    from inference_server.training.provg_losses import LossWeights
 
     config = replace(COMPACT, image_size=side)
     folder = Path(tempfile.mkdtemp())
     source = Source(3, folder, is_held_out=True)
     drawn = [Samples(source, config, seed=2, first=0, count=4 * samples)[i] for i in range(4 * samples)]
-    drawn = [s for s in drawn if s.query.on.sum() > 200][: samples - 1] + [s for s in drawn if not s.query.on.any()][:1]
-    tokenizer = SubwordTokenizer(build_vocabulary([s.query.text for s in drawn], config.vocabulary_size))
-    recipe = Recipe(config, steps=100_000, batch=len(drawn), rate=2e-3, warm_up=20, validation=samples, workers=0)
+    area = [int(s.queries[0].on.sum()) for s in drawn]
+    chosen = [i for i, n in enumerate(area) if n > 200][: samples - 1] + [i for i, n in enumerate(area) if not n][:1]
+    drawn = [drawn[i] for i in chosen]
+    asked = [s.queries[0] for s in drawn]
+    tokenizer = SubwordTokenizer(build_vocabulary([q.text for q in asked], config.vocabulary_size))
+    recipe = Recipe(
+        config, steps=100_000, batch=len(drawn), queries=1, rate=2e-3, warm_up=20, validation=samples, workers=0,
+        weights=LossWeights(box=0.2, mask=5.0, dice=0.5),
+    )  # fmt: skip
     training = Training(recipe, folder, tokenizer, source, source)
     training._loader = lambda _: [collate(drawn, tokenizer, config.max_tokens)]  # type: ignore[method-assign]
     inputs, target, _ = collate(drawn, tokenizer, config.max_tokens)
-    print(f"{len(drawn)} samples of {side} x {side}: " + "; ".join(f"{s.query.text} ({s.query.kind})" for s in drawn))
+    print(f"{len(drawn)} samples of {side} x {side}: " + "; ".join(f"{q.text} ({q.kind})" for q in asked))
     print(f"before: {training.validate()}", flush=True)
     start, first = time.perf_counter(), 0.0
     while time.perf_counter() - start < 60 * minutes:

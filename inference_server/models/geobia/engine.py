@@ -74,6 +74,25 @@ class Encoding:
     at_most: int = MAX_CANDIDATES
 
 
+@dataclass(frozen=True, eq=False)
+class Weighed:
+    """What the engine thinks of every node, for one phrase.
+
+    Attributes:
+        wanted: the class that the words mean.
+        fit: (node,) how well each is of the class.
+        score: (node,) with the other words.
+        least: nodes that score less are no answers.
+        notes: what to say with the answer.
+    """
+
+    wanted: Meaning
+    fit: Column
+    score: Column
+    least: float
+    notes: tuple[str, ...]
+
+
 class GeobiaEngine:
     """Object-based image analysis on a region tree; CPU only, nothing to download."""
 
@@ -134,18 +153,24 @@ class GeobiaEngine:
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first."""
         progress("candidates", 0, 1)
-        wanted = meaning(phrase.category)
-        if not wanted.is_known and not any(a.kind in ("color", "shape") for a in phrase.attributes):
+        if not meaning(phrase.category).is_known and not any(a.kind in ("color", "shape") for a in phrase.attributes):
             return Predictions(
                 why_empty=f'The embedded engine does not know what "{phrase.category}" looks like.',
                 failed_part="engine",
             )
-        nodes: Nodes = encoding.nodes
+        found = self.choose(encoding, phrase, self.weigh(encoding, phrase))
+        progress("candidates", 1, 1)
+        return found
+
+    def weigh(self, encoding: Encoding, phrase: Phrase) -> Weighed:
+        """How well every node fits a phrase."""
+        wanted, nodes = meaning(phrase.category), encoding.nodes
         least = MIN_SCORE if nodes.gsd_m is not None else MIN_UNMEASURED
         fit = degree(wanted.name, nodes)
         agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
         is_colored = any(a.kind == "color" for a in phrase.attributes)
-        note = tone_note(encoding.tone) if is_colored else ""
+        if is_colored:
+            notes.append(tone_note(encoding.tone))
         if not wanted.is_known:
             notes.append(
                 f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'
@@ -158,26 +183,27 @@ class GeobiaEngine:
             if looks.max(initial=0.0) >= least:
                 score = looks
                 notes.append(f'Nothing was recognised as "{phrase.category}": it went by form and colour.')
-        chosen = settle(encoding.forest, score, least, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
-        fit_map = score_map(encoding.forest, score)
-        progress("candidates", 1, 1)
+        return Weighed(wanted, fit, score, least, tuple(note for note in notes if note))
+
+    def choose(self, encoding: Encoding, phrase: Phrase, weighed: Weighed) -> Predictions:
+        """The nodes that are things of their own, as candidates."""
+        forest, nodes, wanted, score = encoding.forest, encoding.nodes, weighed.wanted, weighed.score
+        chosen = settle(forest, score, weighed.least, is_surface=wanted.name in SURFACES, at_most=encoding.at_most)
+        fit_map = score_map(forest, score)
         if not chosen:
-            part, why = _why(fit, phrase, wanted)
-            return Predictions(why_empty=why, failed_part=part, notes=tuple(notes), maps=(fit_map,))
+            part, why = _why(weighed.fit, phrase, wanted)
+            return Predictions(why_empty=why, failed_part=part, notes=weighed.notes, maps=(fit_map,))
         label = phrase.category or "object"
         if wanted.name in GROUPED:
-            groups = grouped(encoding.forest, chosen, nodes.t)
-            masks = [encoding.forest.union(group) for group in groups]
+            groups = grouped(forest, chosen, nodes.t)
+            masks = [forest.union(group) for group in groups]
         else:
             groups = [[node] for node in chosen]
-            masks = [tidied(encoding.forest.mask(node)) for node in chosen]
+            masks = [tidied(forest.mask(node)) for node in chosen]
         scores = [float(score[group].max()) for group in groups]
+        best_first = sorted(zip(scores, masks, strict=True), key=lambda pair: -pair[0])
         return Predictions(
-            tuple(
-                Prediction(s, label, mask=m) for s, m in sorted(zip(scores, masks, strict=True), key=lambda p: -p[0])
-            ),
-            notes=tuple(n for n in (*notes, note) if n),
-            maps=(fit_map,),
+            tuple(Prediction(s, label, mask=m) for s, m in best_first), notes=weighed.notes, maps=(fit_map,)
         )
 
     def unload(self) -> None:

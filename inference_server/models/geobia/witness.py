@@ -10,7 +10,7 @@ from scipy.ndimage import distance_transform_edt, find_objects, label
 
 from inference_server.models.evidence.classes import BIT, CORE, OUTPUTS
 from inference_server.models.evidence.runtime import ONE, Evidence
-from inference_server.models.geobia.features import Column, Surroundings, outside, surroundings
+from inference_server.models.geobia.features import Column, outside, surroundings
 from inference_server.models.geobia.roads import separate_roads
 from inference_server.regions import IntArray, RegionTree
 
@@ -41,15 +41,13 @@ class Witness:
         The mean inside, less by what share of the class goes on beyond the border: the half of a roof is seen worse
         than the whole of it.
         """
-        value = self._leaf_sum(names)
-        inside = np.concatenate([t.mean(value)[t.own] for t in self._trees])
+        inside = np.concatenate([t.mean(self._leaf_sum(names))[t.own] for t in self._trees])
         return np.asarray(inside * (1.0 - self.outside(names)))
 
     def outside(self, names: tuple[str, ...]) -> Column:
         """(node,) how much of several classes goes on right beyond a node's border, in [0, 1]."""
         if names not in self._outside:
-            around = surroundings(self._trees[0], self._leaf_sum(names)[:, None])
-            self._outside[names] = np.concatenate([_just_outside(t, around)[t.own] for t in self._trees])
+            self._outside[names] = just_outside(self._trees, self._leaf_sum(names))
         return self._outside[names]
 
     def inside(self, rows: IntArray) -> NDArray[np.float64]:
@@ -68,10 +66,16 @@ class Witness:
         return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
 
 
-def _just_outside(tree: RegionTree, around: Surroundings) -> Column:
-    """(node,) mean of the leaves that lie along the outside of each node's border."""
-    mean = outside(tree, around)[:, 0] / np.maximum(tree.border_length, 1e-6)
-    return np.asarray(np.clip(mean, 0.0, 1.0))
+def just_outside(trees: Sequence[RegionTree], leaf: Column) -> Column:
+    """(node,) mean of a value in [0, 1] over the leaves that lie along the outside of each node's border.
+
+    Args:
+        trees: over the same leaves.
+        leaf: (leaf,) the value.
+    """
+    around = surroundings(trees[0], leaf[:, None])
+    means = [outside(t, around)[t.own, 0] / np.maximum(t.border_length[t.own], 1e-6) for t in trees]
+    return np.asarray(np.clip(np.concatenate(means), 0.0, 1.0))
 
 
 def leaf_evidence(evidence: Evidence, tree: RegionTree) -> NDArray[np.float64]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,13 +15,18 @@ from numpy.typing import NDArray
 from inference_server.errors import EngineUnavailable
 from inference_server.expression import Phrase
 from inference_server.geometry import HBB
-from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress
+from inference_server.models.base import ExplanationMap, Predictions, Progress, ScenePart
+from inference_server.models.geobia.engine import Encoding as Regions
+from inference_server.models.geobia.engine import GeobiaEngine, Weighed
+from inference_server.models.geobia.features import Column
+from inference_server.models.geobia.witness import just_outside
 from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
-from inference_server.models.provg.search import Array, Window, search, things_in
+from inference_server.models.provg.search import Array, Window, search
 from inference_server.models.provg.tokenizer import SubwordTokenizer
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
+from inference_server.regions import RegionTree
 from rsground_plugin.protocol import EngineInfo
 
 #: Where the exported network is looked for; the environment variable comes first.
@@ -29,19 +34,27 @@ VARIABLE = "RSGROUND_PROVG"
 SHIPPED = Path(__file__).with_name("provg.onnx")
 #: Metadata key and names that ``provg.export`` writes.
 METADATA = "provg"
-#: Below this nothing is answered, and above it at most so many things.
-MIN_SCORE, MAX_CANDIDATES = 0.3, 150
+#: How much the network's part weighs beside the rules', and what not seeing a thing leaves of it.
+NETWORK, UNSEEN = 0.3, 0.05
 #: Longest edge of the map of probabilities, in cells.
 MAP_CELLS = 512
 
 
 @dataclass(frozen=True, eq=False)
 class Encoding:
-    """A tile, ready to be asked about: language comes in early, so the network itself runs for each phrase."""
+    """A tile, ready to be asked about: its pixels, which the network reads for each phrase, and its regions.
+
+    Attributes:
+        rgb, valid, gsd_m: of the tile.
+        regions: the region tree's nodes and what the rules know of them.
+        seen: what the network has said so far, by phrase: (leaf,) mean probabilities, and the map of them.
+    """
 
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     gsd_m: float | None
+    regions: Regions
+    seen: dict[str, tuple[Column, Array]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +117,23 @@ class Network:
         return foreground[0], box[0], float(presence[0])
 
 
+def covered(trees: Sequence[RegionTree], leaf: Column) -> Column:
+    """(node,) how much of a node is foreground, less by how much of that goes on beyond its border."""
+    inside = np.concatenate([t.mean(leaf)[t.own] for t in trees])
+    return np.asarray(inside * (1.0 - just_outside(trees, leaf)))
+
+
+def together(weighed: Weighed, seen: Column) -> Weighed:
+    """The rules' scores and the network's as one: what both find is likelier than what one of them does.
+
+    The rules' part counts where they know the class; of other words the network alone decides.
+    """
+    if not weighed.wanted.is_known:
+        return replace(weighed, fit=seen, score=seen)
+    score = weighed.score ** (1.0 - NETWORK) * np.maximum(seen, UNSEEN) ** NETWORK
+    return replace(weighed, score=np.asarray(score))
+
+
 class ProVGEngine:
     """Survey, locate, verify. The pipeline asks it phrase by phrase; ``answer`` asks a whole expression at once."""
 
@@ -118,11 +148,24 @@ class ProVGEngine:
         explains=True,
     )
 
-    def __init__(self, path: Path | None = None, *, threads: int = 0) -> None:
+    def __init__(self, path: Path | None = None, *, threads: int = 0, network: Network | None = None) -> None:
+        """The engine of an exported network.
+
+        Args:
+            path: the file; where ``VARIABLE`` says, or the shipped one, when None.
+            threads: of onnxruntime; 0 for as many as there are cores.
+            network: one that is loaded already.
+
+        Raises:
+            EngineUnavailable: see ``Network``.
+        """
         self._path = path or Path(os.environ.get(VARIABLE) or SHIPPED)
         self._threads = threads
-        self._network: Network | None = None
-        self.info = replace(ProVGEngine.info, revision=self.network.revision)
+        self._network = network
+        self._regions = GeobiaEngine()
+        # What it answers depends on the rules as well.
+        revision = f"{self.network.revision} {self._regions.info.revision}"
+        self.info = replace(ProVGEngine.info, revision=revision)
 
     @property
     def network(self) -> Network:
@@ -131,26 +174,38 @@ class ProVGEngine:
             self._network = Network(self._path, threads=self._threads)
         return self._network
 
-    def encode(self, tile: RasterTile, progress: Progress) -> Encoding:
-        """Keeps the pixels."""
-        progress("encoding", 0, 1)
+    def survey(self, sheet: RasterTile) -> Mapping[str, float]:
+        """The tone of a scene, which the regions are judged by."""
+        return self._regions.survey(sheet)
+
+    def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
+        """Keeps the pixels and finds the regions."""
         gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
-        progress("encoding", 1, 1)
-        return Encoding(tile.rgb, tile.valid, gsd_m)
+        return Encoding(tile.rgb, tile.valid, gsd_m, self._regions.encode(tile, progress, part))
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
-        """Candidates for a phrase, best first."""
-        height, width = encoding.valid.shape
-        look = self._look(encoding, phrase.text)
-        side = self.network.config.image_size
-        maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
-        things = [t for t in things_in(maps, encoding.valid) if t.score >= MIN_SCORE]
-        label = phrase.category or "object"
-        looked = (ExplanationMap("foreground", maps.overall(MAP_CELLS)),)
-        if not things:
-            return Predictions(why_empty=f'ProVG sees no "{phrase.text}" here.', maps=looked)
-        items = tuple(Prediction(t.score, label, mask=t.mask) for t in things[:MAX_CANDIDATES])
-        return Predictions(items, maps=looked)
+        """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow."""
+        leaf, looked = self.look(encoding, phrase.text, progress)
+        regions: Regions = encoding.regions
+        seen = covered(regions.forest.trees, leaf)
+        weighed = together(self._regions.weigh(regions, phrase), seen)
+        found = self._regions.choose(regions, phrase, weighed)
+        maps = (ExplanationMap("foreground", looked), *found.maps)
+        if not found.items:
+            return replace(found, why_empty=f'ProVG sees no "{phrase.text}" here.', maps=maps)
+        return replace(found, maps=maps)
+
+    def look(self, encoding: Encoding, phrase: str, progress: Progress) -> tuple[Column, Array]:
+        """What the network says of a phrase: (leaf,) mean probabilities, and a map of them, ``MAP_CELLS`` long."""
+        if phrase not in encoding.seen:
+            height, width = encoding.valid.shape
+            look, side = self._look(encoding, phrase), self.network.config.image_size
+            maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
+            tree = encoding.regions.forest.trees[0]
+            leaf = tree.leaf_sums(maps.overall(max(height, width))) / tree.leaf_area
+            tree.without_pixels()
+            encoding.seen[phrase] = leaf, maps.overall(MAP_CELLS)
+        return encoding.seen[phrase]
 
     def _look(self, encoding: Encoding, expression: str) -> Callable[[Window], tuple[Array, float]]:
         network, feed = self.network, self.network.feed(expression)

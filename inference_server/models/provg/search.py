@@ -1,4 +1,4 @@
-"""Large tiles: windows from coarse to fine, and things from the maps that the network gives of them."""
+"""Large tiles: windows from coarse to fine, and the maps that the network gives of them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-
-from inference_server.geometry import Mask
 
 #: How far neighbouring windows overlap, as a share of their side.
 OVERLAP = 0.25
 #: Windows looked at, at most: all of a tile of 2,000 x 2,000 pixels, the promising ones of a larger one.
 MAX_WINDOWS = 48
-#: A thing is where the foreground is likelier than not; fewer pixels at the network's size are noise.
-LIKELY, LEAST_PX = 0.5, 8
-#: Two things of different levels are one where they overlap by so much of the smaller one.
-SAME = 0.5
 
 Array = NDArray[np.float32]
 
@@ -33,14 +26,6 @@ class Window:
     row: int
     col: int
     side: int
-
-
-@dataclass(frozen=True, eq=False)
-class Thing:
-    """A thing found: its pixels in the tile, and how likely they are of what was asked for."""
-
-    mask: Mask
-    score: float
 
 
 #: The network's answer to a window: foreground probabilities, (n, n) float32, and the presence in [0, 1].
@@ -148,59 +133,3 @@ def search(
             done += 1
     told(done, total)
     return maps
-
-
-def things_in(maps: Maps, valid: NDArray[np.bool_]) -> list[Thing]:
-    """Connected regions of every level as things of the tile, best first; of those that overlap, the better ones."""
-    found = [thing for step, foreground in maps.levels() for thing in _things(step, foreground, valid)]
-    kept: list[Thing] = []
-    for thing in sorted(found, key=lambda t: -t.score):
-        if all(_common(thing.mask, other.mask) < SAME * min(thing.mask.area, other.mask.area) for other in kept):
-            kept.append(thing)
-    return kept
-
-
-def _things(step: float, foreground: Array, valid: NDArray[np.bool_]) -> Iterator[Thing]:
-    labels, count = ndimage.label(foreground > LIKELY)
-    if not count:
-        return
-    numbers = np.arange(1, count + 1)
-    scores = ndimage.mean(foreground, labels, numbers)
-    areas = ndimage.sum_labels(labels > 0, labels, numbers)
-    for number, window in enumerate(ndimage.find_objects(labels), 1):
-        if areas[number - 1] < LEAST_PX:
-            continue
-        mask = _in_tile(labels[window] == number, foreground[window], window, step, valid)
-        if mask is not None:
-            yield Thing(mask, float(scores[number - 1]))
-
-
-def _in_tile(
-    is_part: NDArray[np.bool_], foreground: Array, window: tuple[slice, slice], step: float, valid: NDArray[np.bool_]
-) -> Mask | None:
-    """A region of a map in the tile's own pixels, its rim interpolated; None where nothing of it is valid."""
-    # One pixel around it, so that the rim lies where the probability crosses LIKELY and not on map pixels' edges.
-    soft = np.pad(np.where(is_part, foreground, np.minimum(foreground, LIKELY / 2)), 1)
-    top, left = window[0].start, window[1].start
-    rows = slice(max(0, math.floor(top * step)), min(valid.shape[0], math.ceil(window[0].stop * step)))
-    cols = slice(max(0, math.floor(left * step)), min(valid.shape[1], math.ceil(window[1].stop * step)))
-    down = (np.arange(rows.start, rows.stop) + 0.5) / step - 0.5 - top + 1
-    across = (np.arange(cols.start, cols.stop) + 0.5) / step - 0.5 - left + 1
-    grid = np.meshgrid(down, across, indexing="ij")
-    pixels = (ndimage.map_coordinates(soft, grid, order=1, mode="nearest") > LIKELY) & valid[rows, cols]
-    at_rows, at_cols = np.flatnonzero(pixels.any(1)), np.flatnonzero(pixels.any(0))
-    if not len(at_rows):
-        return None
-    inner = pixels[at_rows[0] : at_rows[-1] + 1, at_cols[0] : at_cols[-1] + 1]
-    return Mask(inner, rows.start + int(at_rows[0]), cols.start + int(at_cols[0]))
-
-
-def _common(a: Mask, b: Mask) -> int:
-    """How many pixels two masks share."""
-    top, left = max(a.row, b.row), max(a.col, b.col)
-    bottom = min(a.row + a.pixels.shape[0], b.row + b.pixels.shape[0])
-    right = min(a.col + a.pixels.shape[1], b.col + b.pixels.shape[1])
-    if top >= bottom or left >= right:
-        return 0
-    mine = a.pixels[top - a.row : bottom - a.row, left - a.col : right - a.col]
-    return int(np.count_nonzero(mine & b.pixels[top - b.row : bottom - b.row, left - b.col : right - b.col]))
