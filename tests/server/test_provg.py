@@ -203,14 +203,14 @@ class TestDecoder:
 
     def test_without_calibration_the_sentence_is_not_read(self):
         decoder = CalibrationDecoder(replace(TINY, calibration=False))
-        maps = [torch.randn(1, 12, 16 >> i, 16 >> i) for i in range(4)]
+        maps = [torch.randn(1, 12, 16 >> max(0, i - 1), 16 >> max(0, i - 1)) for i in range(4)]
         assert torch.equal(decoder(maps, torch.zeros(1, 16))[0], decoder(maps, torch.ones(1, 16))[0])
 
 
 class TestBoxHead:
     def test_equations_12_and_13(self):
         head = BoxHead(replace(TINY, box_pooling="mean", coordinates=False))
-        decoded = [torch.randn(2, 12, 16 >> i, 16 >> i) for i in range(4)]
+        decoded = [torch.randn(2, 12, 16 >> max(0, i - 1), 16 >> max(0, i - 1)) for i in range(4)]
         pooled = torch.stack(
             [functional.relu(p(x)).mean((2, 3)) for p, x in zip(head.project, decoded, strict=True)], 1
         )
@@ -220,14 +220,14 @@ class TestBoxHead:
 
     def test_without_aggregation_only_the_finest_stage_counts(self):
         head = BoxHead(replace(TINY, aggregation=False))
-        decoded = [torch.randn(2, 12, 16 >> i, 16 >> i) for i in range(4)]
+        decoded = [torch.randn(2, 12, 16 >> max(0, i - 1), 16 >> max(0, i - 1)) for i in range(4)]
         before, _ = head(decoded, torch.zeros(2, 1, 16, 16))
         decoded[1:] = [x + 1 for x in decoded[1:]]
         assert torch.equal(head(decoded, torch.zeros(2, 1, 16, 16))[0], before)
 
     def test_mask_pooling_reads_where_the_mask_is(self):
         head = BoxHead(replace(TINY, coordinates=False))
-        decoded = [torch.zeros(1, 12, 16 >> i, 16 >> i) for i in range(4)]
+        decoded = [torch.zeros(1, 12, 16 >> max(0, i - 1), 16 >> max(0, i - 1)) for i in range(4)]
         decoded[0][..., 2:4, 2:4] = 1.0
         foreground = torch.full((1, 1, 16, 16), -20.0)
         foreground[..., 2:4, 2:4] = 20.0
@@ -396,14 +396,15 @@ def test_swin_stages_are_those_of_transformers():
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::torch.jit.TracerWarning")
-def test_onnx_agrees_with_torch(tmp_path: Path):
+@pytest.mark.parametrize("side", [64, 96])
+def test_onnx_agrees_with_torch(tmp_path: Path, side: int):
     onnxruntime = pytest.importorskip("onnxruntime", reason="exported networks run in onnxruntime")
     pytest.importorskip("onnx", reason="exporting needs onnx")
     network = ProVG(TINY)
     with torch.no_grad():
         network.train()(torch.randn(3, 5, 64, 64), *tokens())
     network.eval()
-    image = torch.randn(1, 5, 64, 64)
+    image = torch.randn(1, 5, side, side)
     sentence = "the second red car from the left, near the lake"
     with torch.no_grad():
         expected = network(image, *tokens((sentence,)))

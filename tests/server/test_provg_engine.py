@@ -17,7 +17,7 @@ from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.models.provg.config import COMPACT
 from inference_server.models.provg.engine import VARIABLE, ProVGEngine
 from inference_server.models.provg.inputs import squashed
-from inference_server.models.provg.search import MAX_WINDOWS, Maps, Window, search, windows_of
+from inference_server.models.provg.search import MAX_SIDE, Maps, Window, search, side_for, windows_of
 from inference_server.models.registry import EngineSource, Registry, imported
 from inference_server.pipeline import GroundingPipeline
 from inference_server.raster import RasterTile
@@ -78,8 +78,14 @@ class TestSearch:
         assert any(w.row <= 1500 and w.row + w.side >= 1530 and w.col <= 700 and w.col + w.side >= 740 for w in finest)
         assert maps.overall(2000)[1505:1525, 705:735].min() > 0.9
 
-    def test_an_engine_tile_of_two_thousand_pixels_is_seen_whole(self):
-        assert sum(map(len, windows_of(2000, 2000, COMPACT.image_size))) <= MAX_WINDOWS
+    @pytest.mark.parametrize(
+        ("side", "windows"), [(300, 1), (480, 1), (1024, 1), (2048, 1 + 4), (6000, 1 + 4 + 16 + 49)]
+    )
+    def test_few_windows_cover_a_tile(self, side, windows):
+        window = side_for(side, side, COMPACT.image_size)
+        assert window % 32 == 0
+        assert window <= MAX_SIDE
+        assert sum(map(len, windows_of(side, side, window))) == windows
 
     def test_absence_silences_the_mask(self):
         maps = search(64, 64, SIDE, lambda w: (np.ones((64, 64), np.float32), 0.2), told=quiet)
@@ -199,8 +205,8 @@ class Seer:
         self.asked.append(expression)
         return {}
 
-    def look(self, rgb, feed, gsd_m):
-        seen = squashed(rgb, SIDE).astype(np.float32)
+    def look(self, rgb, feed, gsd_m, side):
+        seen = squashed(rgb, side).astype(np.float32)
         red = np.clip((seen[0] - seen[1:].max(0)) / 100, 0, 1) * (not self.is_blind)
         return red, np.full(4, 0.5, np.float32), 1.0
 
@@ -241,11 +247,12 @@ def test_what_the_network_does_not_see_is_no_answer():
 
 def test_progress_counts_windows_and_unloading_loads_again(engine):
     steps = []
-    tile = tile_of(150, 130)
+    tile = tile_of(1500, 130)
     encoding = engine.encode(tile, quiet)
     found = engine.find(encoding, parse("the gizmos").targets[0], lambda *step: steps.append(step))
     assert found.items
-    total = sum(map(len, windows_of(150, 130, 64)))
+    total = sum(map(len, windows_of(1500, 130, side_for(1500, 130, 64))))
+    assert total > 2
     assert steps == [("searching", i, total) for i in range(total + 1)]
     engine.unload()
     encoding.seen.clear()

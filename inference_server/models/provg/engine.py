@@ -22,7 +22,7 @@ from inference_server.models.geobia.features import Column
 from inference_server.models.geobia.witness import just_outside
 from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
-from inference_server.models.provg.search import Array, Window, search
+from inference_server.models.provg.search import Array, Window, search, side_for
 from inference_server.models.provg.tokenizer import SubwordTokenizer
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
@@ -110,9 +110,11 @@ class Network:
         """An expression as the network takes it."""
         return dict(feed_of([expression], self.tokenizer, self.config.max_tokens))
 
-    def look(self, rgb: NDArray[np.uint8], feed: dict[str, Any], gsd_m: float | None) -> tuple[Array, Array, float]:
-        """Foreground (size, size), box (4,) relative, and presence for one picture (3, row, col)."""
-        planes = planes_of(rgb, self.config, gsd_m=gsd_m)
+    def look(
+        self, rgb: NDArray[np.uint8], feed: dict[str, Any], gsd_m: float | None, side: int = 0
+    ) -> tuple[Array, Array, float]:
+        """Foreground (side, side), box (4,) relative, and presence for one picture (3, row, col); side 0: its own."""
+        planes = planes_of(rgb, self.config, gsd_m=gsd_m, side=side)
         foreground, box, presence = self._session.run(None, {"image": planes[None], **feed})
         return foreground[0], box[0], float(presence[0])
 
@@ -199,7 +201,8 @@ class ProVGEngine:
         """What the network says of a phrase: (leaf,) mean probabilities, and a map of them, ``MAP_CELLS`` long."""
         if phrase not in encoding.seen:
             height, width = encoding.valid.shape
-            look, side = self._look(encoding, phrase), self.network.config.image_size
+            side = side_for(height, width, self.network.config.image_size)
+            look = self._look(encoding, phrase, side)
             maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
             tree = encoding.regions.forest.trees[0]
             leaf = tree.leaf_sums(maps.overall(max(height, width))) / tree.leaf_area
@@ -207,13 +210,13 @@ class ProVGEngine:
             encoding.seen[phrase] = leaf, maps.overall(MAP_CELLS)
         return encoding.seen[phrase]
 
-    def _look(self, encoding: Encoding, expression: str) -> Callable[[Window], tuple[Array, float]]:
+    def _look(self, encoding: Encoding, expression: str, side: int) -> Callable[[Window], tuple[Array, float]]:
         network, feed = self.network, self.network.feed(expression)
 
         def look(window: Window) -> tuple[Array, float]:
             part = encoding.rgb[:, window.row : window.row + window.side, window.col : window.col + window.side]
             missing = [(0, 0), (0, window.side - part.shape[1]), (0, window.side - part.shape[2])]
-            foreground, _, presence = network.look(np.pad(part, missing), feed, encoding.gsd_m)
+            foreground, _, presence = network.look(np.pad(part, missing), feed, encoding.gsd_m, side)
             return foreground, presence
 
         return look

@@ -57,7 +57,9 @@ def export(
     size = network.config.image_size
     tokens = torch.ones(1, 5, dtype=torch.long)
     sample = (torch.zeros(1, network.config.bands, size, size), *(tokens for _ in INPUTS[1:]))
+    # Larger squares than its own are read, too: a tile of a thousand pixels in one go.
     axes = {name: {1: f"{name.split('_')[0]}_tokens"} for name in INPUTS[1:]}
+    axes |= {"image": {2: "rows", 3: "cols"}, "mask": {1: "rows", 2: "cols"}}
     torch.onnx.export(
         deployed, sample, str(path), input_names=list(INPUTS), output_names=list(OUTPUTS), opset_version=OPSET,
         dynamo=False, dynamic_axes=axes,

@@ -77,7 +77,7 @@ class BoxHead(nn.Module):
             return x.mean((2, 3))
         # Detached: the box is read off where the mask is, and does not pull the mask about.
         weight = torch.sigmoid(foreground.detach())
-        weight = functional.avg_pool2d(weight, weight.shape[-1] // x.shape[-1]) + 1e-4
+        weight = functional.avg_pool2d(weight, 2 ** max(0, index - 1)) + 1e-4
         return (x * weight).sum((2, 3)) / weight.sum((2, 3))
 
 

@@ -39,18 +39,22 @@ class Tokens:
     positions: Ids
 
 
-def planes_of(rgb: NDArray[np.uint8], config: ProVGConfig, *, gsd_m: float | None) -> NDArray[np.float32]:
-    """The input of one picture, squashed to the network's square.
+def planes_of(
+    rgb: NDArray[np.uint8], config: ProVGConfig, *, gsd_m: float | None, side: int = 0
+) -> NDArray[np.float32]:
+    """The input of one picture, squashed to a square.
 
     Args:
         rgb: (3, row, col) uint8.
+        config: of the network.
         gsd_m: pixel size of ``rgb``; None when it is not known.
+        side: of the square, a multiple of 32; 0 for the network's own.
 
     Returns:
         (bands, size, size) float32.
     """
     rows, cols = rgb.shape[1:]
-    size = config.image_size
+    size = side or config.image_size
     scaled = squashed(rgb, size).astype(np.float32)
     if config.backbone == "swin":
         return np.asarray((scaled - _MEAN) / _STD, np.float32)

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 
 #: How far neighbouring windows overlap, as a share of their side.
 OVERLAP = 0.25
-#: Windows looked at, at most: all of a tile of 2,000 x 2,000 pixels, the promising ones of a larger one.
+#: The largest side of a window in the network's pixels; what it needs of memory grows with its area.
+MAX_SIDE = 1216
+#: Windows looked at, at most: all of a tile of 4,000 x 4,000 pixels, the promising ones of a larger one.
 MAX_WINDOWS = 48
 
 Array = NDArray[np.float32]
@@ -30,6 +32,20 @@ class Window:
 
 #: The network's answer to a window: foreground probabilities, (n, n) float32, and the presence in [0, 1].
 Look = Callable[[Window], tuple[Array, float]]
+
+
+def side_for(height: int, width: int, least: int) -> int:
+    """The side of windows with which the fewest cover a tile, in the network's pixels: a multiple of 32.
+
+    Args:
+        height, width: of the tile.
+        least: the side that the network was made for, which smaller tiles are brought to.
+    """
+    whole = max(height, width)
+    in_a_row = 1
+    while (side := 32 * math.ceil(whole / (1 + (in_a_row - 1) * (1 - OVERLAP)) / 32)) > MAX_SIDE:
+        in_a_row += 1
+    return max(least, side)
 
 
 def windows_of(height: int, width: int, side: int) -> list[list[Window]]:
