@@ -1,0 +1,80 @@
+"""How well ProVG's shipped network does on a small fixed set, and what its card says: they must agree.
+
+python -m inference_server.evaluation.provg_check provg.onnx [steps=2600 ...]    writes provg.json beside the file
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from inference_server.evaluation.evidence_check import digest
+from inference_server.evaluation.scene_facts import Facts, Noun
+from inference_server.evaluation.scene_types import Scene
+from inference_server.evaluation.scene_words import NOUNS
+from inference_server.evaluation.scenes import generate
+from inference_server.geometry import iou_hbb
+from inference_server.models.provg.engine import SHIPPED, Network, ProVGEngine
+
+#: Development scenes at 0.3 m; so many expressions of each.
+FIXED_SEEDS, SIDE_PX, GSD_M, EXPRESSIONS = range(4), 480, 0.3, 8
+CARD = SHIPPED.with_suffix(".json")
+
+
+def fixed_set_scores(path: Path = SHIPPED) -> dict[str, float]:
+    """The network's own answers, without the region tree and without relations.
+
+    Returns:
+        "phrase_miou", mean IoU of the foreground for "buildings", "cars" ... that are there; "absent", how often fewer
+        than a thousandth of the pixels are foreground for those that are not; "rec_pr50" and "res_miou" of whole
+        expressions for one thing: boxes with IoU >= 0.5, mean IoU of masks.
+    """
+    engine = ProVGEngine(network=Network(path))
+    phrases, absent, boxes, masks = [], [], [], []
+    for seed in FIXED_SEEDS:
+        scene = generate(seed, size_px=(SIDE_PX, SIDE_PX), gsd_m=GSD_M, expressions=EXPRESSIONS)
+        facts = Facts(scene)
+        for category in sorted(set(NOUNS) - set(scene.background)):
+            sure, maybe = facts.members(Noun(category))
+            on = engine.answer(scene.rgb, category, gsd_m=GSD_M).foreground > 0.5
+            if sure:
+                known = ~(_union(scene, maybe) & ~_union(scene, sure))
+                phrases.append(_iou(on & known, _union(scene, sure)))
+            elif not maybe:
+                absent.append(float(on.mean() < 1e-3))
+        for expression in (e for e in scene.expressions if len(e.target_ids) == 1):
+            answer = engine.answer(scene.rgb, expression.text, gsd_m=GSD_M)
+            target = scene.object(expression.target_ids[0])
+            masks.append(_iou(answer.foreground > 0.5, target.mask.full(scene.valid.shape)))
+            pair = [np.array([[b.x_min, b.y_min, b.x_max, b.y_max]]) for b in (answer.box, target.hbb)]
+            boxes.append(float(iou_hbb(*pair)[0, 0] >= 0.5))
+    columns = {"phrase_miou": phrases, "absent": absent, "rec_pr50": boxes, "res_miou": masks}
+    return {name: round(float(np.mean(values)), 3) for name, values in columns.items()}
+
+
+def _union(scene: Scene, items: Any) -> NDArray[np.bool_]:
+    out = np.zeros(scene.valid.shape, bool)
+    for item in items:
+        out |= item.mask.full(scene.valid.shape)
+    return out
+
+
+def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
+    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+
+
+def write_card(path: Path, facts: dict[str, Any]) -> Path:
+    """Writes the figures beside the network: its hash, its scores on the fixed set, and facts of its training."""
+    card = {"sha256": digest(path), "fixed_scenes": fixed_set_scores(path), **facts}
+    out = path.with_suffix(".json")
+    out.write_text(json.dumps(card, indent=1) + "\n", encoding="utf-8")
+    return out
+
+
+if __name__ == "__main__":
+    print(write_card(Path(sys.argv[1]), dict(each.split("=", 1) for each in sys.argv[2:])))
