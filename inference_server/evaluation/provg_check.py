@@ -30,9 +30,9 @@ def fixed_set_scores(path: Path = SHIPPED) -> dict[str, float]:
     """The network's own answers, without the region tree and without relations.
 
     Returns:
-        "phrase_miou", mean IoU of the foreground for "buildings", "cars" ... that are there; "absent", how often fewer
-        than a thousandth of the pixels are foreground for those that are not; "rec_pr50" and "res_miou" of whole
-        expressions for one thing: boxes with IoU >= 0.5, mean IoU of masks.
+        "phrase_miou", mean IoU of the foreground, where it is said to be there at all, for "building", "car" ... that
+        are there; "absent", how often fewer than a thousandth of the pixels are it for those that are not; "rec_pr50"
+        and "res_miou" of whole expressions for one thing: boxes with IoU >= 0.5, mean IoU of masks.
     """
     engine = ProVGEngine(network=Network(path))
     phrases, absent, boxes, masks = [], [], [], []
@@ -41,7 +41,8 @@ def fixed_set_scores(path: Path = SHIPPED) -> dict[str, float]:
         facts = Facts(scene)
         for category in sorted(set(NOUNS) - set(scene.background)):
             sure, maybe = facts.members(Noun(category))
-            on = engine.answer(scene.rgb, category, gsd_m=GSD_M).foreground > 0.5
+            answer = engine.answer(scene.rgb, category, gsd_m=GSD_M)
+            on = answer.foreground * answer.presence > 0.5
             if sure:
                 known = ~(_union(scene, maybe) & ~_union(scene, sure))
                 phrases.append(_iou(on & known, _union(scene, sure)))
@@ -65,7 +66,7 @@ def _union(scene: Scene, items: Any) -> NDArray[np.bool_]:
 
 
 def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return float(np.count_nonzero(a & b) / max(1, np.count_nonzero(a | b)))
+    return float(np.count_nonzero(a & b)) / max(1.0, float(np.count_nonzero(a | b)))
 
 
 def write_card(path: Path, facts: dict[str, Any]) -> Path:
@@ -77,4 +78,5 @@ def write_card(path: Path, facts: dict[str, Any]) -> Path:
 
 
 if __name__ == "__main__":
-    print(write_card(Path(sys.argv[1]), dict(each.split("=", 1) for each in sys.argv[2:])))
+    given = (each.split("=", 1) for each in sys.argv[2:])
+    print(write_card(Path(sys.argv[1]), {name: int(value) if value.isdigit() else value for name, value in given}))

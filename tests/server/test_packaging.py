@@ -130,6 +130,8 @@ FITTED = {
         "geobia/verdicts.npz",
         "evidence/evidence.onnx",
         "evidence/evidence.json",
+        "provg/provg.onnx",
+        "provg/provg.json",
     )
 }
 

@@ -15,7 +15,7 @@ from inference_server.evaluation.scenes import generate
 from inference_server.expression import parse
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.models.provg.config import COMPACT
-from inference_server.models.provg.engine import VARIABLE, ProVGEngine
+from inference_server.models.provg.engine import VARIABLE, ProVGEngine, corners_of
 from inference_server.models.provg.inputs import squashed
 from inference_server.models.provg.search import MAX_SIDE, Maps, Window, search, side_for, windows_of
 from inference_server.models.registry import EngineSource, Registry, imported
@@ -192,6 +192,15 @@ def test_it_answers_through_the_pipeline(engine):
     assert result.detections
 
 
+def test_the_box_is_around_the_largest_region_or_the_heads():
+    foreground = np.zeros((40, 80), np.float32)
+    foreground[4:8, 10:16] = 0.9
+    foreground[20:30, 40:72] = 0.6
+    head = np.array([0.5, 0.25, 0.5, 0.1], np.float32)
+    assert corners_of(foreground, head) == (0.5, 0.5, 0.9, 0.75)
+    np.testing.assert_allclose(corners_of(foreground * 0, head), (0.25, 0.2, 0.75, 0.3), rtol=1e-6)
+
+
 class Seer:
     """A network of 64 x 64 pixels that sees what is red, whatever it is asked, or nothing at all."""
 
@@ -233,16 +242,19 @@ def test_answers_are_the_regions_that_the_network_sees():
     assert {m.name for m in found.maps} == {"foreground", "score"}
 
 
-def test_what_the_network_does_not_see_is_no_answer():
+def test_what_the_network_does_not_see_is_less_likely():
     scene = generate(3, size_px=(256, 256), gsd_m=0.3, theme="residential", expressions=0)
-    tile = RasterTile(scene.rgb, scene.valid, Affine(0.3, 0, 5e5, 0, -0.3, 5.5e6), CRS.from_epsg(32632))
     phrase = parse("all buildings").targets[0]
+    sure, blind = (ProVGEngine(network=Seer(is_blind=b)) for b in (False, True))
     rules = GeobiaEngine()
-    assert rules.find(rules.encode(tile, quiet), phrase, quiet).items
-    engine = ProVGEngine(network=Seer(is_blind=True))
-    found = engine.find(engine.encode(tile, quiet), phrase, quiet)
-    assert not found.items
-    assert 'ProVG sees no "building" here' in found.why_empty
+    alone = rules.find(rules.encode(scene.tile, quiet), phrase, quiet).items
+    found = blind.find(blind.encode(scene.tile, quiet), phrase, quiet)
+    assert alone
+    assert max([p.score for p in found.items], default=0) < 0.85 * max(p.score for p in alone)
+    nothing = blind.find(blind.encode(scene.tile, quiet), parse("gizmos").targets[0], quiet)
+    assert not nothing.items
+    assert 'ProVG sees no "gizmo" here' in nothing.why_empty
+    assert sure.find(sure.encode(painted_tile((20, 30, 40, 40)), quiet), parse("gizmos").targets[0], quiet).items
 
 
 def test_progress_counts_windows_and_unloading_loads_again(engine):

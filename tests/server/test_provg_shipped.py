@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from inference_server.evaluation.evidence_check import digest
 from inference_server.evaluation.provg_check import CARD, fixed_set_scores
@@ -34,14 +35,20 @@ def test_it_is_small_enough_to_ship() -> None:
 def test_the_words_decide_what_is_foreground() -> None:
     scene = generate(1, size_px=(480, 480), gsd_m=0.3, theme="sports", expressions=0)
     network = Network(SHIPPED)
-    courts, water = (network.look(scene.rgb, network.feed(text), 0.3)[0] > 0.5 for text in ("tennis court", "water"))
-    true = np.zeros(scene.valid.shape, bool)
-    for item in scene.objects:
-        if item.category == "tennis court":
-            true |= item.mask.full(true.shape)
-    assert true.any()
-    assert (courts & true).sum() > 0.5 * (courts | true).sum()
-    assert not (water & true).any()
+
+    def seen(text: str) -> NDArray[np.bool_]:
+        foreground, _, presence = network.look(scene.rgb, network.feed(text), 0.3)
+        return np.asarray(foreground * presence > 0.5)
+
+    for name in ("tennis court", "road", "tree"):
+        true = np.zeros(scene.valid.shape, bool)
+        for item in scene.objects:
+            if item.category == name:
+                true |= item.mask.full(true.shape)
+        found = seen(name)
+        assert true.any()
+        assert (found & true).sum() > 0.5 * (found | true).sum(), name
+    assert not seen("pool").any()
 
 
 def test_the_base_install_answers_with_it() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from inference_server.errors import EngineUnavailable
 from inference_server.expression import Phrase
@@ -34,8 +35,11 @@ VARIABLE = "RSGROUND_PROVG"
 SHIPPED = Path(__file__).with_name("provg.onnx")
 #: Metadata key and names that ``provg.export`` writes.
 METADATA = "provg"
-#: How much the network's part weighs beside the rules', and what not seeing a thing leaves of it.
-NETWORK, UNSEEN = 0.3, 0.05
+#: How much the network's part weighs beside the rules', from which agreement on (the root of a node's share of
+#: foreground) it takes nothing away, and what is left of it where nothing is seen.
+NETWORK, SEEN_WELL, UNSEEN = 0.2, 0.6, 0.3
+#: Foreground is what is likelier than this.
+LIKELY = 0.5
 #: Phrases whose answers are kept for a tile.
 REMEMBERED = 32
 #: Longest edge of the map of probabilities, in cells.
@@ -65,7 +69,7 @@ class Answer:
 
     Attributes:
         foreground: (row, col) float32 probabilities, of the picture's size.
-        box: the box head's, in pixels of the picture.
+        box: around it, in pixels of the picture; see ``corners_of``.
         presence: how likely what is named is there.
     """
 
@@ -124,6 +128,28 @@ class Network:
         return foreground[0], box[0], float(presence[0])
 
 
+def corners_of(foreground: Array, box: Array) -> tuple[float, float, float, float]:
+    """The rectangle around the region that holds the most of the foreground; the box head's where there is none.
+
+    The box head is the weaker of the two: a rectangle of a few pixels is hard to say from pooled features.
+
+    Args:
+        foreground: (row, col) probabilities.
+        box: (4,) centre x, centre y, width, height, relative.
+
+    Returns:
+        x_min, y_min, x_max, y_max, relative to the picture.
+    """
+    labels, count = ndimage.label(foreground > LIKELY)
+    if not count:
+        cx, cy, w, h = (float(v) for v in box)
+        return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+    best = int(ndimage.sum_labels(foreground, labels, np.arange(1, count + 1)).argmax())
+    rows, cols = ndimage.find_objects(labels)[best]
+    height, width = foreground.shape
+    return cols.start / width, rows.start / height, cols.stop / width, rows.stop / height
+
+
 def covered(trees: Sequence[RegionTree], leaf: Column) -> Column:
     """(node,) how much of a node is foreground, less by how much of that goes on beyond its border."""
     inside = np.concatenate([t.mean(leaf)[t.own] for t in trees])
@@ -131,14 +157,11 @@ def covered(trees: Sequence[RegionTree], leaf: Column) -> Column:
 
 
 def together(weighed: Weighed, seen: Column) -> Weighed:
-    """The rules' scores and the network's as one: what both find is likelier than what one of them does.
-
-    The rules' part counts where they know the class; of other words the network alone decides.
-    """
+    """The rules' scores, less where the network sees nothing; of words that the rules do not know, what it sees."""
     if not weighed.wanted.is_known:
-        return replace(weighed, fit=seen, score=seen)
-    score = weighed.score ** (1.0 - NETWORK) * np.maximum(seen, UNSEEN) ** NETWORK
-    return replace(weighed, score=np.asarray(score))
+        return replace(weighed, fit=seen, score=np.sqrt(seen))
+    agreement = np.clip(np.sqrt(seen) / SEEN_WELL, UNSEEN, 1.0)
+    return replace(weighed, score=np.asarray(weighed.score * agreement**NETWORK))
 
 
 class ProVGEngine:
@@ -242,9 +265,8 @@ class ProVGEngine:
         side = network.config.image_size
         down = np.minimum(((np.arange(rows) + 0.5) * side / rows).astype(int), side - 1)
         across = np.minimum(((np.arange(cols) + 0.5) * side / cols).astype(int), side - 1)
-        cx, cy, w, h = (float(v) for v in box)
-        hbb = HBB((cx - w / 2) * cols, (cy - h / 2) * rows, (cx + w / 2) * cols, (cy + h / 2) * rows)
-        return Answer(foreground[np.ix_(down, across)], hbb, presence)
+        x0, y0, x1, y1 = corners_of(foreground, box)
+        return Answer(foreground[np.ix_(down, across)], HBB(x0 * cols, y0 * rows, x1 * cols, y1 * rows), presence)
 
     def unload(self) -> None:
         """Frees the network; it loads again when asked."""
