@@ -23,6 +23,6 @@ fi
 resume=(); [ -e "$folder/provg/state.pt" ] && resume=(--resume)
 $python -m inference_server train provg -o "$folder/provg" --data "$data" --cache "$folder/pictures" \
     --encoder "$folder/evidence.pt" --backbone-rate 0 --side 256 --batch 4 --queries 4 \
-    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 --scenes 500 --steps 2600 --warm-up 100 \
+    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 --scenes 500 --steps 2000 --warm-up 100 \
     --validation 60 --every 500 --patience 20 "${resume[@]}"
 $python -m inference_server.evaluation.provg_check "$folder/provg/provg.onnx"
