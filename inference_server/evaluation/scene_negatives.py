@@ -77,14 +77,25 @@ def _absent_color(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
         return "", ""
     category = options[int(rng.integers(len(options)))]
     color = _ASKED[category][int(rng.integers(len(_ASKED[category])))]
+    if _may_be_there(facts, category, color):
+        return "", ""
+    return phrase(Noun(category, color), noun_word(category, rng), rng), category
+
+
+def _may_be_there(facts: Facts, category: str, color: str) -> bool:
+    """Whether something of a class, or what looks like it, has a colour or one that may pass for it."""
     present = {
         o.color
         for o in facts.scene.objects
         if o.category == category or o.category in LOOKALIKES.get(category, frozenset())
     }
-    if any(color == c or color in CONFUSED[c] for c in present):
-        return "", ""
-    return phrase(Noun(category, color), noun_word(category, rng), rng), category
+    return any(not c or color == c or color in CONFUSED[c] for c in present)
+
+
+def absent_colors(facts: Facts) -> list[Noun]:
+    """Classes that are there in colours that they are asked in, and that none of them has."""
+    options = sorted(c for c in facts.categories & COLORED if c in _ASKED)
+    return [Noun(c, color) for c in options for color in _ASKED[c] if not _may_be_there(facts, c, color)]
 
 
 def _present(facts: Facts) -> list[str]:

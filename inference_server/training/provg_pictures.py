@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from inference_server.evaluation.scene_facts import COLORED, Facts, Noun
+from inference_server.evaluation.scene_negatives import absent_colors
 from inference_server.evaluation.scene_types import Scene, SceneObject
 from inference_server.evaluation.scene_words import NOUNS, noun_word, phrase
 from inference_server.evaluation.scenes import generate
@@ -101,6 +102,13 @@ def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = C
         queries.append(Query(text, "class", on, unknown, noun=f"{noun.category}/{noun.color}"))
         if sum(q.kind == "class" for q in queries) >= class_queries:
             break
+    nothing = np.zeros(scene.valid.shape, bool)
+    absent = absent_colors(facts)
+    for noun in [absent[i] for i in rng.permutation(len(absent))[: class_queries // 3]]:
+        word = noun_word(noun.category, rng, many=bool(rng.random() < 0.5))
+        queries.append(
+            Query(phrase(noun, word, rng), "class", nothing, ~scene.valid, noun=f"{noun.category}/{noun.color}")
+        )
     return Picture(scene.rgb, scene.gsd_m, tuple(queries))
 
 

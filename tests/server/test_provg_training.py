@@ -240,6 +240,16 @@ class TestPictures:
         assert any(q.on.any() for q in queries)
         assert not any((q.on & q.unknown).any() for q in queries)
 
+    def test_colors_that_nothing_has_are_asked_for_too(self, scene, picture):
+        empty = [
+            q.noun.split("/") for q in picture.queries if q.kind == "class" and q.noun[-1] != "/" and not q.on.any()
+        ]
+        assert empty
+        colors = {(o.category, o.color) for o in scene.objects}
+        categories = {o.category for o in scene.objects}
+        absent = [(category, color) for category, color in empty if (category, color) not in colors]
+        assert any(category in categories for category, _ in absent), "the class is there, the colour is not"
+
     def test_stored_pictures_come_back(self, picture, tmp_path):
         pictures.write(picture, tmp_path / "a.npz")
         again = pictures.read(tmp_path / "a.npz")
