@@ -83,13 +83,13 @@ def _absent_color(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def _may_be_there(facts: Facts, category: str, color: str) -> bool:
-    """Whether something of a class, or what looks like it, has a colour or one that may pass for it."""
+    """Whether something of a class, or what looks like it, has a colour, or one that may pass for it, or mixed ones."""
     present = {
         o.color
         for o in facts.scene.objects
         if o.category == category or o.category in LOOKALIKES.get(category, frozenset())
     }
-    return any(not c or color == c or color in CONFUSED[c] for c in present)
+    return any(c not in CONFUSED or color == c or color in CONFUSED[c] for c in present)
 
 
 def absent_colors(facts: Facts) -> list[Noun]:

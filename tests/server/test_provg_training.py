@@ -12,6 +12,8 @@ torch = pytest.importorskip("torch", reason="ProVG's training needs torch: pip i
 from torch.nn import functional  # noqa: E402
 
 from inference_server.__main__ import USAGE, main  # noqa: E402
+from inference_server.evaluation.scene_facts import Facts  # noqa: E402
+from inference_server.evaluation.scene_negatives import absent_colors  # noqa: E402
 from inference_server.evaluation.scenes import generate  # noqa: E402
 from inference_server.geometry import hbb_of_mask  # noqa: E402
 from inference_server.models.evidence.network import EvidenceNetwork  # noqa: E402
@@ -249,6 +251,14 @@ class TestPictures:
         categories = {o.category for o in scene.objects}
         absent = [(category, color) for category, color in empty if (category, color) not in colors]
         assert any(category in categories for category, _ in absent), "the class is there, the colour is not"
+
+    def test_what_has_mixed_colors_may_have_any(self, scene):
+        before = {noun.category for noun in absent_colors(Facts(scene))}
+        category = sorted(before)[0]
+        first = next(i for i, o in enumerate(scene.objects) if o.category == category)
+        items = [replace(o, color="mixed") if i == first else o for i, o in enumerate(scene.objects)]
+        after = {noun.category for noun in absent_colors(Facts(replace(scene, objects=tuple(items))))}
+        assert category not in after <= before
 
     def test_stored_pictures_come_back(self, picture, tmp_path):
         pictures.write(picture, tmp_path / "a.npz")
