@@ -7,8 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from inference_server.evaluation.scene_themes import THEMES
 from inference_server.evaluation.scenes import generate
 from inference_server.models.evidence.classes import EVIDENCE_CLASSES
@@ -31,10 +29,7 @@ def fixed_set_iou(model: Path = MODEL) -> dict[str, float]:
         scene = generate(seed, size_px=(SIDE_PX, SIDE_PX), gsd_m=GSD_M, theme=theme, expressions=0)
         evidence = evidence_of(scene.rgb, GSD_M, model=model)
         for name in set(EVIDENCE_CLASSES) - scene.background:
-            true = np.zeros(scene.valid.shape, bool)
-            for item in scene.objects:
-                if item.category == name:
-                    true |= item.mask.full(scene.valid.shape)
+            true = scene.covered_by(o for o in scene.objects if o.category == name)
             wanted, found = true[::2, ::2], evidence.of(name) > 0.5
             inter[name] += int((wanted & found).sum())
             union[name] += int((wanted | found).sum())

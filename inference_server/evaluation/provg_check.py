@@ -1,24 +1,23 @@
 """How well ProVG's shipped network does on a small fixed set, and what its card says: they must agree.
 
-python -m inference_server.evaluation.provg_check provg.onnx [steps=2600 ...]    writes provg.json beside the file
+python -m inference_server.evaluation.provg_check provg.onnx [steps=2000 ...]    writes provg.json beside the file
 """
 
 from __future__ import annotations
 
 import json
 import sys
+from dataclasses import astuple
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from inference_server.evaluation.evidence_check import digest
+from inference_server.evaluation.metrics import box_overlap, mask_overlap
 from inference_server.evaluation.scene_facts import Facts, Noun
-from inference_server.evaluation.scene_types import Scene
 from inference_server.evaluation.scene_words import NOUNS
 from inference_server.evaluation.scenes import generate
-from inference_server.geometry import iou_hbb
 from inference_server.models.provg.engine import SHIPPED, Network, ProVGEngine
 
 #: Development scenes at 0.3 m; so many expressions of each.
@@ -44,29 +43,18 @@ def fixed_set_scores(path: Path = SHIPPED) -> dict[str, float]:
             answer = engine.answer(scene.rgb, category, gsd_m=GSD_M)
             on = answer.foreground * answer.presence > 0.5
             if sure:
-                known = ~(_union(scene, maybe) & ~_union(scene, sure))
-                phrases.append(_iou(on & known, _union(scene, sure)))
+                true = scene.covered_by(sure)
+                unknown = scene.covered_by(maybe) & ~true
+                phrases.append(mask_overlap(on & ~unknown, true).iou())
             elif not maybe:
                 absent.append(float(on.mean() < 1e-3))
         for expression in (e for e in scene.expressions if len(e.target_ids) == 1):
             answer = engine.answer(scene.rgb, expression.text, gsd_m=GSD_M)
             target = scene.object(expression.target_ids[0])
-            masks.append(_iou(answer.foreground > 0.5, target.mask.full(scene.valid.shape)))
-            pair = [np.array([[b.x_min, b.y_min, b.x_max, b.y_max]]) for b in (answer.box, target.hbb)]
-            boxes.append(float(iou_hbb(*pair)[0, 0] >= 0.5))
+            masks.append(mask_overlap(answer.foreground > 0.5, scene.covered_by([target])).iou())
+            boxes.append(float(box_overlap(astuple(answer.box), astuple(target.hbb)).iou() >= 0.5))
     columns = {"phrase_miou": phrases, "absent": absent, "rec_pr50": boxes, "res_miou": masks}
     return {name: round(float(np.mean(values)), 3) for name, values in columns.items()}
-
-
-def _union(scene: Scene, items: Any) -> NDArray[np.bool_]:
-    out = np.zeros(scene.valid.shape, bool)
-    for item in items:
-        out |= item.mask.full(scene.valid.shape)
-    return out
-
-
-def _iou(a: NDArray[np.bool_], b: NDArray[np.bool_]) -> float:
-    return float(np.count_nonzero(a & b)) / max(1.0, float(np.count_nonzero(a | b)))
 
 
 def write_card(path: Path, facts: dict[str, Any]) -> Path:

@@ -72,7 +72,7 @@ def _absent_class(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
 
 
 def _absent_color(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
-    options = sorted(c for c in facts.categories & COLORED if c in _ASKED)
+    options = _asked_by_color(facts)
     if not options:
         return "", ""
     category = options[int(rng.integers(len(options)))]
@@ -80,6 +80,11 @@ def _absent_color(facts: Facts, rng: np.random.Generator) -> tuple[str, str]:
     if _may_be_there(facts, category, color):
         return "", ""
     return phrase(Noun(category, color), noun_word(category, rng), rng), category
+
+
+def _asked_by_color(facts: Facts) -> list[str]:
+    """Classes that are there and are asked for by colour."""
+    return sorted(c for c in facts.categories & COLORED if c in _ASKED)
 
 
 def _may_be_there(facts: Facts, category: str, color: str) -> bool:
@@ -94,8 +99,7 @@ def _may_be_there(facts: Facts, category: str, color: str) -> bool:
 
 def absent_colors(facts: Facts) -> list[Noun]:
     """Classes that are there in colours that they are asked in, and that none of them has."""
-    options = sorted(c for c in facts.categories & COLORED if c in _ASKED)
-    return [Noun(c, color) for c in options for color in _ASKED[c] if not _may_be_there(facts, c, color)]
+    return [Noun(c, color) for c in _asked_by_color(facts) for color in _ASKED[c] if not _may_be_there(facts, c, color)]
 
 
 def _present(facts: Facts) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -98,6 +99,15 @@ class Scene:
     background: frozenset[str]
     objects: tuple[SceneObject, ...]
     expressions: tuple[SceneExpression, ...] = field(default=())
+
+    def covered_by(self, items: Iterable[SceneObject]) -> NDArray[np.bool_]:
+        """(row, col) bool: the pixels of several objects."""
+        out = np.zeros(self.valid.shape, bool)
+        for item in items:
+            mask = item.mask
+            rows, cols = mask.pixels.shape
+            out[mask.row : mask.row + rows, mask.col : mask.col + cols] |= mask.pixels
+        return out
 
     @property
     def tile(self) -> RasterTile:

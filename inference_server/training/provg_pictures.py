@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from inference_server.evaluation.scene_facts import COLORED, Facts, Noun
 from inference_server.evaluation.scene_negatives import absent_colors
-from inference_server.evaluation.scene_types import Scene, SceneObject
+from inference_server.evaluation.scene_types import Scene
 from inference_server.evaluation.scene_words import NOUNS, noun_word, phrase
 from inference_server.evaluation.scenes import generate
 from inference_server.evaluation.town_expressions import town_scenes
@@ -85,7 +85,7 @@ def generated(seed: int, cache: Path | None = None) -> Picture:
 def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = CLASS_QUERIES) -> Picture:
     """The scene's expressions, and queries for all of a kind and colour, as an engine is asked them."""
     queries = [
-        Query(e.text, e.kind, _union(scene, [scene.object(i) for i in e.target_ids]), ~scene.valid)
+        Query(e.text, e.kind, scene.covered_by(scene.object(i) for i in e.target_ids), ~scene.valid)
         for e in scene.expressions
     ]
     facts = Facts(scene)
@@ -97,8 +97,8 @@ def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = C
             continue
         word = noun_word(noun.category, rng, many=bool(rng.random() < 0.5))
         text = f"all {phrase(noun, word, rng)}" if rng.random() < 0.2 else phrase(noun, word, rng)
-        on = _union(scene, sure)
-        unknown = (_union(scene, maybe) & ~on) | ~scene.valid
+        on = scene.covered_by(sure)
+        unknown = (scene.covered_by(maybe) & ~on) | ~scene.valid
         queries.append(Query(text, "class", on, unknown, noun=f"{noun.category}/{noun.color}"))
         if sum(q.kind == "class" for q in queries) >= class_queries:
             break
@@ -110,14 +110,6 @@ def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = C
             Query(phrase(noun, word, rng), "class", nothing, ~scene.valid, noun=f"{noun.category}/{noun.color}")
         )
     return Picture(scene.rgb, scene.gsd_m, tuple(queries))
-
-
-def _union(scene: Scene, items: Sequence[SceneObject]) -> Pixels:
-    out = np.zeros(scene.valid.shape, bool)
-    for item in items:
-        rows, cols = item.mask.pixels.shape
-        out[item.mask.row : item.mask.row + rows, item.mask.col : item.mask.col + cols] |= item.mask.pixels
-    return out
 
 
 def real_pictures(data: Path, *, is_held_out: bool = False) -> Iterator[Picture]:

@@ -63,6 +63,12 @@ class TestSearch:
         assert overall[truth].mean() > 0.9
         assert overall[~ndimage.binary_dilation(truth, iterations=8)].max() < 0.05
 
+    def test_a_thing_across_windows_is_one(self):
+        truth = np.zeros((200, 400), bool)
+        truth[95:103, 10:390] = True
+        overall = search(200, 400, SIDE, painter(truth), told=quiet).overall(400)
+        assert ndimage.label(overall > 0.5)[1] == 1
+
     def test_where_all_cannot_be_seen_the_likeliest_is_seen(self):
         truth = np.zeros((2000, 2000), bool)
         truth[1500:1530, 700:740] = True
@@ -181,7 +187,8 @@ def test_it_answers_a_whole_expression(engine):
     assert answer.foreground.shape == (90, 70)
     assert 0 <= answer.foreground.min() <= answer.foreground.max() <= 1
     assert answer.presence > 0.9
-    assert engine.info.revision.startswith(engine.network.revision)
+    assert engine.network.revision
+    assert engine.info.revision == f"{engine.network.revision} {GeobiaEngine().info.revision}"
 
 
 def test_it_answers_through_the_pipeline(engine):
@@ -189,7 +196,9 @@ def test_it_answers_through_the_pipeline(engine):
     request = GroundingRequest.from_dict({"expression": "the gizmos", "engine": "provg"})
     result = GroundingPipeline(registry).ground(request, tile_of(64, 64))
     assert result.engine == "provg"
-    assert result.detections
+    (detection,) = result.detections
+    assert detection.area_m2 == pytest.approx(64 * 64 * 0.09, rel=0.05)
+    assert detection.score > 0.9
 
 
 def test_the_box_is_around_the_largest_region_or_the_heads():
@@ -240,6 +249,14 @@ def test_answers_are_the_regions_that_the_network_sees():
         assert min(p.score for p in found.items) > 0.8
     assert engine.network.asked == ["gizmo"], "a phrase is looked for once a tile"
     assert {m.name for m in found.maps} == {"foreground", "score"}
+
+
+def test_what_is_not_valid_is_not_answered():
+    tile = painted_tile((20, 10, 40, 60))
+    tile.valid[:, :32] = False
+    engine, phrase = ProVGEngine(network=Seer()), parse("the gizmos").targets[0]
+    (thing,) = engine.find(engine.encode(tile, quiet), phrase, quiet).items
+    assert thing.mask.col == 32
 
 
 def test_what_the_network_does_not_see_is_less_likely():

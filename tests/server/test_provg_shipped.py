@@ -41,10 +41,7 @@ def test_the_words_decide_what_is_foreground() -> None:
         return np.asarray(foreground * presence > 0.5)
 
     for name in ("tennis court", "road", "tree"):
-        true = np.zeros(scene.valid.shape, bool)
-        for item in scene.objects:
-            if item.category == name:
-                true |= item.mask.full(true.shape)
+        true = scene.covered_by(o for o in scene.objects if o.category == name)
         found = seen(name)
         assert true.any()
         assert (found & true).sum() > 0.5 * (found | true).sum(), name

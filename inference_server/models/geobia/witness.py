@@ -41,8 +41,7 @@ class Witness:
         The mean inside, less by what share of the class goes on beyond the border: the half of a roof is seen worse
         than the whole of it.
         """
-        inside = np.concatenate([t.mean(self._leaf_sum(names))[t.own] for t in self._trees])
-        return np.asarray(inside * (1.0 - self.outside(names)))
+        return covered(self._trees, self._leaf_sum(names), self.outside(names))
 
     def outside(self, names: tuple[str, ...]) -> Column:
         """(node,) how much of several classes goes on right beyond a node's border, in [0, 1]."""
@@ -64,6 +63,12 @@ class Witness:
 
     def _leaf_sum(self, names: tuple[str, ...]) -> Column:
         return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
+
+
+def covered(trees: Sequence[RegionTree], leaf: Column, beyond: Column) -> Column:
+    """(node,) mean of a value in [0, 1], less by what share of it goes on beyond the border, see ``just_outside``."""
+    inside = np.concatenate([t.mean(leaf)[t.own] for t in trees])
+    return np.asarray(inside * (1.0 - beyond))
 
 
 def just_outside(trees: Sequence[RegionTree], leaf: Column) -> Column:

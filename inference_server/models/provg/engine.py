@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,13 @@ from inference_server.models.base import THREADS_VARIABLE, ExplanationMap, Predi
 from inference_server.models.geobia.engine import Encoding as Regions
 from inference_server.models.geobia.engine import GeobiaEngine, Weighed
 from inference_server.models.geobia.features import Column
-from inference_server.models.geobia.witness import just_outside
+from inference_server.models.geobia.witness import covered, just_outside
 from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
 from inference_server.models.provg.search import Array, Window, search, side_for
 from inference_server.models.provg.tokenizer import SubwordTokenizer
 from inference_server.placement import Placement
 from inference_server.raster import RasterTile
-from inference_server.regions import RegionTree
 from rsground_plugin.protocol import EngineInfo
 
 #: Where the exported network is looked for; the environment variable comes first.
@@ -53,7 +52,7 @@ class Encoding:
     Attributes:
         rgb, valid, gsd_m: of the tile.
         regions: the region tree's nodes and what the rules know of them.
-        seen: what the network said of the last phrases: (leaf,) mean probabilities, and the map of them.
+        seen: what the network said of the last phrases: (node,) how much of it each is, and a map.
     """
 
     rgb: NDArray[np.uint8]
@@ -150,12 +149,6 @@ def corners_of(foreground: Array, box: Array) -> tuple[float, float, float, floa
     return cols.start / width, rows.start / height, cols.stop / width, rows.stop / height
 
 
-def covered(trees: Sequence[RegionTree], leaf: Column) -> Column:
-    """(node,) how much of a node is foreground, less by how much of that goes on beyond its border."""
-    inside = np.concatenate([t.mean(leaf)[t.own] for t in trees])
-    return np.asarray(inside * (1.0 - just_outside(trees, leaf)))
-
-
 def together(weighed: Weighed, seen: Column) -> Weighed:
     """The rules' scores, less where the network sees nothing; of words that the rules do not know, what it sees."""
     if not weighed.wanted.is_known:
@@ -215,9 +208,8 @@ class ProVGEngine:
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow."""
-        leaf, looked = self.look(encoding, phrase.text, progress)
         regions: Regions = encoding.regions
-        seen = covered(regions.forest.trees, leaf)
+        seen, looked = self.look(encoding, phrase.text, progress)
         weighed = together(self._regions.weigh(regions, phrase), seen)
         found = self._regions.choose(regions, phrase, weighed)
         maps = (ExplanationMap("foreground", looked), *found.maps)
@@ -226,18 +218,19 @@ class ProVGEngine:
         return replace(found, maps=maps)
 
     def look(self, encoding: Encoding, phrase: str, progress: Progress) -> tuple[Column, Array]:
-        """What the network says of a phrase: (leaf,) mean probabilities, and a map of them, ``MAP_CELLS`` long."""
+        """What the network says of a phrase: (node,) how much of it each is, and a map, ``MAP_CELLS`` long."""
         if phrase not in encoding.seen:
             height, width = encoding.valid.shape
             side = side_for(height, width, self.network.config.image_size)
             look = self._look(encoding, phrase, side)
             maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
-            tree = encoding.regions.forest.trees[0]
-            leaf = tree.leaf_sums(maps.overall(max(height, width))) / tree.leaf_area
-            tree.without_pixels()
+            trees = encoding.regions.forest.trees
+            leaf = trees[0].leaf_sums(maps.overall(max(height, width))) / trees[0].leaf_area
+            trees[0].without_pixels()
+            seen = covered(trees, leaf, just_outside(trees, leaf))
             if len(encoding.seen) >= REMEMBERED:
                 del encoding.seen[next(iter(encoding.seen))]
-            encoding.seen[phrase] = leaf, maps.overall(MAP_CELLS)
+            encoding.seen[phrase] = seen, maps.overall(MAP_CELLS)
         return encoding.seen[phrase]
 
     def _look(self, encoding: Encoding, expression: str, side: int) -> Callable[[Window], tuple[Array, float]]:
