@@ -300,9 +300,8 @@ class TestEngine:
         assert MIN_SCORE <= scores[-1] <= scores[0] <= 1
 
     def test_more_is_asked_of_what_cannot_be_measured(self, engine: GeobiaEngine, suburb: Scene) -> None:
-        tile = RasterTile(suburb.rgb, suburb.valid, Affine.identity(), None)
-        encoding = engine.encode(tile, quiet)
-        assert encoding.nodes.gsd_m is None
+        encoding = engine.encode(RasterTile(suburb.rgb, suburb.valid, Affine.identity(), None), quiet)
+        assert not encoding.nodes.pixel.is_known
         found = engine.find(encoding, Phrase("tree", "tree"), quiet).items
         assert found
         assert min(p.score for p in found) >= MIN_UNMEASURED > MIN_SCORE

@@ -12,10 +12,9 @@ from inference_server.models.evidence.classes import EVIDENCE_CLASSES, OUTPUTS
 from inference_server.models.geobia.additive import additive_scores, attributes
 from inference_server.models.geobia.boosted import boosted_scores, verdicts
 from inference_server.models.geobia.features import Column, NodeTable, ramp
+from inference_server.models.geobia.pixel_size import PixelSize
 from inference_server.models.geobia.witness import VEHICLES, Witness
 
-#: Ground sample distances assumed possible when the tile's is unknown, in metres.
-UNKNOWN_GSD_M = (0.08, 0.7)
 #: Curves below this keep a node from the trees; the trees were grown on what passes.
 PASSES = 0.1
 #: Classes that nearly every scene has, in more guises than were labelled: what the curves alone allow counts a little.
@@ -23,7 +22,6 @@ LENIENT = frozenset(("building", "tree"))
 LENIENCE = 0.35
 #: What passing the hand-written tests is worth at most, for classes that were fitted on generated scenes only.
 BY_TESTS = 0.5
-TRIED_GSD_M = (0.15, 0.4)
 
 #: The network's classes that a class goes by.
 SEEN_AS: dict[str, tuple[str, ...]] = {
@@ -72,7 +70,7 @@ class Nodes:
 
     Attributes:
         t: the table.
-        gsd_m: metres a pixel, None when unknown (sizes are then tested against all plausible ones).
+        pixel: metres a pixel; where they are guessed, sizes are tested against all within the bounds.
         tile_px: number of pixels of the tile.
         gradient_scale: typical gradient of the scene, see ``SceneTone``.
         witness: what the evidence network says of each node.
@@ -80,7 +78,7 @@ class Nodes:
     """
 
     t: NodeTable
-    gsd_m: float | None
+    pixel: PixelSize
     tile_px: int
     gradient_scale: float
     witness: Witness
@@ -88,8 +86,8 @@ class Nodes:
 
     def metres(self, pixels: Column, low: float, high: float, *, power: int = 1, soft: float = 1.5) -> Column:
         """Whether a length (power 1) or area (power 2) in pixels lies within a range in metres."""
-        fine, coarse = (self.gsd_m, self.gsd_m) if self.gsd_m is not None else UNKNOWN_GSD_M
-        return near_range(pixels, low / coarse**power, high / fine**power, soft=soft)
+        fine, coarse = self.pixel.finest**power, self.pixel.coarsest**power
+        return near_range(pixels, low / coarse, high / fine, soft=soft)
 
     def length(self, low: float, high: float, *, soft: float = 1.5) -> Column:
         return self.metres(self.t.length, low, high, soft=soft)
@@ -126,11 +124,10 @@ class Nodes:
 
     @cached_property
     def _columns(self) -> list[dict[str, Column]]:
-        scales = (self.gsd_m,) if self.gsd_m is not None else TRIED_GSD_M
-        return [attributes(self.t, gsd, self.gradient_scale) for gsd in scales]
+        return [attributes(self.t, gsd, self.gradient_scale) for gsd in self.pixel.tried]
 
     def curves(self, name: str) -> Column:
-        """What a fitted class's curves say; where the pixel size is unknown, the best over plausible ones."""
+        """What a fitted class's curves say; where the pixel size is guessed, the best over those tried."""
         score = additive_scores()[name]
         return np.asarray(np.maximum.reduce([score(columns) for columns in self._columns]))
 

@@ -29,6 +29,7 @@ from inference_server.models.geobia.features import (
     scene_tone,
 )
 from inference_server.models.geobia.form import OVERLOOKED, by_form
+from inference_server.models.geobia.pixel_size import GUESSED, pixel_size
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
 from inference_server.models.geobia.tidy import tidied
@@ -41,14 +42,13 @@ from inference_server.models.geobia.witness import (
     vehicle_pieces,
     vehicle_tree,
 )
-from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from inference_server.regions import build_region_tree
 from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.43
-#: The same where the pixel size is unknown: no size speaks against a thing then.
+#: The same where the pixel size is guessed: size speaks less clearly against a thing then.
 MIN_UNMEASURED = 0.56
 #: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
 MAX_CANDIDATES, MAX_OF_PART = 150, 5000
@@ -115,16 +115,18 @@ class GeobiaEngine:
         )
 
     def survey(self, sheet: RasterTile) -> Mapping[str, float]:
-        """The tone of a scene."""
+        """The tone of a scene, and where it does not say how large its pixels are, how large they seem."""
         tree = build_region_tree(sheet.rgb, sheet.valid)
-        return asdict(scene_tone(tree, leaf_colors(tree)))
+        tone = asdict(scene_tone(tree, leaf_colors(tree)))
+        pixel = pixel_size(sheet)
+        return tone if pixel.is_known else {**tone, GUESSED: pixel.gsd_m}
 
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""
-        gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
         origin = ScenePart.origin_of(part)
         with ThreadPoolExecutor(2) as beside:
-            seeing = beside.submit(evidence_of, tile.rgb, gsd_m, origin=origin)
+            sizing = beside.submit(pixel_size, tile, part)
+            seeing = beside.submit(lambda: evidence_of(tile.rgb, sizing.result().gsd_m, origin=origin))
             vehicles = beside.submit(lambda: vehicle_pieces(seeing.result(), tile.valid.shape))
             roads = beside.submit(lambda: road_pieces(seeing.result(), tile.valid))
             if part is not None:
@@ -147,7 +149,7 @@ class GeobiaEngine:
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
         witness = Witness(witnessed.result(), trees)
         progress("features", 3, 3)
-        nodes = Nodes(table, gsd_m, tile_px, leaves.tone.gradient, witness, is_part=part is not None)
+        nodes = Nodes(table, sizing.result(), tile_px, leaves.tone.gradient, witness, is_part=part is not None)
         return Encoding(Forest(trees), nodes, leaves.tone, MAX_CANDIDATES if part is None else MAX_OF_PART)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
@@ -165,12 +167,13 @@ class GeobiaEngine:
     def weigh(self, encoding: Encoding, phrase: Phrase) -> Weighed:
         """How well every node fits a phrase."""
         wanted, nodes = meaning(phrase.category), encoding.nodes
-        least = MIN_SCORE if nodes.gsd_m is not None else MIN_UNMEASURED
+        least = MIN_SCORE if nodes.pixel.is_known else MIN_UNMEASURED
         fit = degree(wanted.name, nodes)
         agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
         is_colored = any(a.kind == "color" for a in phrase.attributes)
         if is_colored:
             notes.append(tone_note(encoding.tone))
+        notes.append(nodes.pixel.note)
         if not wanted.is_known:
             notes.append(
                 f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'

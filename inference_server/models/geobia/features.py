@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -96,6 +97,11 @@ class SceneTone:
     chroma: float
     gradient: float
 
+    @classmethod
+    def of(cls, survey: Mapping[str, float]) -> SceneTone:
+        """The tone in what a survey said."""
+        return cls(**{field.name: survey[field.name] for field in fields(cls)})
+
     def balanced(self, lab: NDArray[np.float64]) -> NDArray[np.float64]:
         """Colours (..., 3) as they would look in neutral light with a full range of lightness."""
         out = np.array(lab, dtype=np.float64)
@@ -176,7 +182,7 @@ def leaf_table(tree: RegionTree, part: ScenePart | None = None) -> LeafTable:
     squares = tree.leaf_sums(np.einsum("brc,brc->rc", tree.lab, tree.lab))
     mean = leaf_colors(tree)
     color = mean * tree.leaf_area[:, None]
-    tone = scene_tone(tree, mean) if part is None or part.survey is None else SceneTone(**part.survey)
+    tone = scene_tone(tree, mean) if part is None or part.survey is None else SceneTone.of(part.survey)
     texture = tree.leaf_sums(np.abs(tree.lab[0] - gaussian_filter(tree.lab[0], 2.0)))
     balanced = tone.balanced(mean)
     cover = np.column_stack(_surfaces(balanced, texture / tree.leaf_area))

@@ -25,7 +25,6 @@ from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
 from inference_server.models.provg.search import Array, Window, search, side_for
 from inference_server.models.provg.tokenizer import SubwordTokenizer
-from inference_server.placement import Placement
 from inference_server.raster import RasterTile
 from rsground_plugin.protocol import EngineInfo
 
@@ -50,14 +49,15 @@ class Encoding:
     """A tile, ready to be asked about: its pixels, which the network reads for each phrase, and its regions.
 
     Attributes:
-        rgb, valid, gsd_m: of the tile.
+        rgb, valid: of the tile.
+        gsd_m: metres a pixel, guessed where they are not known.
         regions: the region tree's nodes and what the rules know of them.
         seen: what the network said of the last phrases: (node,) how much of it each is, and a map.
     """
 
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_]
-    gsd_m: float | None
+    gsd_m: float
     regions: Regions
     seen: dict[str, tuple[Column, Array]] = field(default_factory=dict)
 
@@ -203,8 +203,8 @@ class ProVGEngine:
 
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Keeps the pixels and finds the regions."""
-        gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
-        return Encoding(tile.rgb, tile.valid, gsd_m, self._regions.encode(tile, progress, part))
+        regions = self._regions.encode(tile, progress, part)
+        return Encoding(tile.rgb, tile.valid, regions.nodes.pixel.gsd_m, regions)
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow."""
