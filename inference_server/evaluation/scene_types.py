@@ -84,7 +84,7 @@ class Scene:
         rgb: (3, row, col) uint8.
         valid: (row, col) bool, False where there is no data.
         affine: pixel edges (col, row) -> coordinates in ``crs``; north up.
-        crs: a UTM zone.
+        crs: a UTM zone; None where the picture is not placed.
         background: categories that the ground itself may be taken for ("grass"), so that nobody asks for them.
         objects, expressions: the truth.
     """
@@ -95,7 +95,7 @@ class Scene:
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_]
     affine: Affine
-    crs: CRS
+    crs: CRS | None
     background: frozenset[str]
     objects: tuple[SceneObject, ...]
     expressions: tuple[SceneExpression, ...] = field(default=())

@@ -196,6 +196,8 @@ def write_truth(scene: Scene, path: Path | str) -> None:
         }
         for name, geometry in _geometries(item, scene.affine).items():
             features.append({"type": "Feature", "properties": shared | {"geometry": name}, "geometry": geometry})
+    if scene.crs is None:
+        raise ValueError(f"expected a scene that is placed, got {scene.theme!r} without a CRS")
     crs = {"type": "name", "properties": {"name": f"urn:ogc:def:crs:EPSG::{scene.crs.to_epsg()}"}}
     asked = [
         {"text": e.text, "kind": e.kind, "targets": e.target_ids, "anchors": e.anchor_ids} for e in scene.expressions

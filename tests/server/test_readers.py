@@ -22,7 +22,7 @@ from inference_server.evaluation.readers.phrases import PhraseList
 from inference_server.evaluation.readers.refgeo import RefGeo
 from inference_server.evaluation.readers.rle import RunLengthMask
 from inference_server.evaluation.readers.rrsisd import RrsisD
-from inference_server.evaluation.readers.scene_sets import BENCHMARK_GSDS_M, benchmark_scenes
+from inference_server.evaluation.readers.scene_sets import BENCHMARK_GSDS_M, benchmark_scenes, labelled
 
 MASK = np.zeros((6, 8), bool)
 MASK[1:3, 2:7] = True
@@ -258,3 +258,18 @@ def test_the_benchmark_asks_the_kinds_evenly():
 def test_there_are_17_ovss_sets():
     assert len(CLASSES) == 17
     assert CLASSES["openearthmap"][8] == ("building", "roof", "house")
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [("planes", "{x} {y} {right} {y} {right} {down} {x} {down} plane 0"), ("cars", "0 {share} 0.5 0.1 0.05")],
+)
+def test_pictures_that_nobody_measured_are_asked_without_a_pixel_size(tmp_path, name, line):
+    for number in range(3):
+        image(tmp_path / f"{number}.jpg", np.full((200, 300, 3), 90, np.uint8))
+        lines = [line.format(x=80 * k + 20, right=80 * k + 60, y=40, down=90, share=0.25 * k + 0.25) for k in range(3)]
+        text(tmp_path / f"{number}.txt", "\n".join(lines))
+    sample, *_ = labelled(name, tmp_path).samples()
+    tile = sample.image.tile()
+    assert tile.crs is None
+    assert tile.affine.is_identity

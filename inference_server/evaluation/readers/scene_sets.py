@@ -171,15 +171,17 @@ def labelled(name: str, folder: Path, *, expressions: int = 8) -> SceneSet:
 
 def _scene(tile: LabelledTile, number: int, expressions: int) -> Scene:
     lab = rgb2lab(tile.rgb.transpose(1, 2, 0)).astype(np.float32)
-    affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_300_000)
+    # Nobody measured the pixels of planes and cars: what their labels' sizes let one reckon would tell too much.
+    is_placed = tile.source == "trees"
+    affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_300_000) if is_placed else Affine.identity()
+    crs = CRS.from_epsg(32632) if is_placed else None
     objects = [_object(i, o, tile, lab) for i, o in enumerate(tile.objects, 1)]
     scene = Scene(
-        number, f"{tile.source}:{tile.name}", tile.gsd_m, tile.rgb, tile.valid, affine, CRS.from_epsg(32632),
+        number, f"{tile.source}:{tile.name}", tile.gsd_m, tile.rgb, tile.valid, affine, crs,
         frozenset(), tuple(o for o in objects if o is not None),
     )  # fmt: skip
     rng = np.random.default_rng([number, 79])
-    is_wood = tile.source == "trees"
-    made = _of_trees(scene, rng) if is_wood else express(scene, rng, 3 * expressions, kinds=_BOX_KINDS)
+    made = _of_trees(scene, rng) if tile.source == "trees" else express(scene, rng, 3 * expressions, kinds=_BOX_KINDS)
     sure = [e for e in made if not any(word in e.text.lower() for word in _NOT_OF_BOXES)]
     return replace(scene, expressions=tuple(sure[:expressions]))
 
