@@ -17,19 +17,21 @@ from inference_server.models.evidence.classes import BIT
 from inference_server.models.evidence.runtime import FINEST_M, MODEL, ONE, Evidence, evidence_of
 
 #: Metres a pixel that are tried.
-TRIED_M = tuple(FINEST_M * zoom for zoom in (0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8))
+TRIED_M = tuple(FINEST_M * zoom for zoom in (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8))
 #: The middle of the picture is looked at, up to so many pixels a side once it is resized.
 LOOKED_AT_PX = 640
-#: What is told by its size.
-TELLING = [
-    BIT[name]
-    for name in ("building", "car", "truck", "bus", "airplane", "tank", "ship", "pool", "tree", "tennis court",
-                 "basketball court")
-]  # fmt: skip
+#: What is told by its size: classes whose sureness is taken together, and the share of the picture that they must
+#: cover to say much. Cars and airplanes, whose sizes vary least, count once more.
+TELLING: tuple[tuple[tuple[str, ...], float], ...] = (
+    (("building", "road", "car", "truck", "bus", "airplane", "tank", "ship", "pool", "tree", "tennis court",
+      "basketball court"), 0.001),
+    (("car",), 0.005),
+    (("airplane",), 0.02),
+)  # fmt: skip
 #: From which probability on a thing is suspected, and sure.
 SUSPECTED, SURE = 0.3, 0.8
 #: How much surer the network must be at twice or half of ``FINEST_M``, which most imagery is about.
-LIKELY = 0.06
+LIKELY = 0.07
 
 
 def guessed_gsd(rgb: NDArray[np.uint8], model: Path = MODEL) -> float:
@@ -43,13 +45,14 @@ def guessed_gsd(rgb: NDArray[np.uint8], model: Path = MODEL) -> float:
 
 
 def _sureness(rgb: NDArray[np.uint8], gsd_m: float, model: Path) -> float:
-    """The share of suspected things' pixels that are sure, if the picture's pixels are that large."""
+    """How sure the network is of the things that it suspects, if the picture's pixels are that large."""
     zoom = gsd_m / FINEST_M
     (top, bottom), (left, right) = (_middle(length, LOOKED_AT_PX / zoom) for length in rgb.shape[1:])
     part = Image.fromarray(np.ascontiguousarray(rgb[:, top:bottom, left:right].transpose(1, 2, 0)))
     size = (max(1, round(part.width * zoom)), max(1, round(part.height * zoom)))
     resized = part.resize(size, Image.Resampling.BICUBIC if zoom > 1 else Image.Resampling.BOX)
-    return _share_sure(evidence_of(np.asarray(resized).transpose(2, 0, 1), None, model=model))
+    evidence = evidence_of(np.asarray(resized).transpose(2, 0, 1), None, model=model)
+    return sum(_share_sure(evidence, names, least) for names, least in TELLING)
 
 
 def _middle(length: int, wanted: float) -> tuple[int, int]:
@@ -58,7 +61,7 @@ def _middle(length: int, wanted: float) -> tuple[int, int]:
     return (length - size) // 2, (length - size) // 2 + size
 
 
-def _share_sure(evidence: Evidence) -> float:
-    likeliest = evidence.parts[TELLING].max(axis=0)
-    suspected, sure = (int(np.count_nonzero(likeliest > limit * ONE)) for limit in (SUSPECTED, SURE))
-    return sure / max(suspected, 1)
+def _share_sure(evidence: Evidence, names: tuple[str, ...], least: float) -> float:
+    parts = evidence.parts[[BIT[name] for name in names]]
+    suspected, sure = (float(np.count_nonzero(parts > limit * ONE)) / parts[0].size for limit in (SUSPECTED, SURE))
+    return sure / (suspected + least)
