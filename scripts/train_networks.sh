@@ -1,6 +1,6 @@
 #!/bin/bash
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER
-# The evidence network (evidence.onnx, four hours on two cores), then ProVG on its maps (provg.onnx, two hours).
+# The evidence network (evidence.onnx, four hours on two cores), then ProVG on its maps (provg.onnx, three hours).
 # Both land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
@@ -23,6 +23,6 @@ fi
 resume=(); [ -e "$folder/provg/state.pt" ] && resume=(--resume)
 $python -m inference_server train provg -o "$folder/provg" --data "$data" --cache "$folder/pictures" \
     --encoder "$folder/evidence.pt" --backbone-rate 0 --side 256 --batch 4 --queries 4 \
-    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 --scenes 500 --steps 2000 --warm-up 100 \
+    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 --scenes 500 --steps 3300 --warm-up 100 \
     --validation 60 --every 500 --patience 20 "${resume[@]}"
 $python -m inference_server.evaluation.provg_check "$folder/provg/provg.onnx"

@@ -284,6 +284,7 @@ def _revision() -> str:
     digest = hashlib.sha256()
     fitted = [folder / "additive.json", folder / "boosted.npz", folder / "verdicts.npz", MODEL]
     shared = [folder.parent.parent / name for name in ("regions.py", "watershed.py")]
+    shared += [MODEL.parent / name for name in ("runtime.py", "scale.py")]
     for path in [*sorted(folder.glob("*.py")), *fitted, *shared]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]
