@@ -65,6 +65,25 @@ def test_where_the_georeference_says_it_nothing_is_guessed(monkeypatch: pytest.M
     assert pixel_size(placed_nowhere(rgb), ScenePart({GUESSED: 0.6}, 0, 0, 400)).gsd_m == pytest.approx(0.6)
 
 
+@pytest.mark.parametrize(
+    ("affine", "is_known"),
+    [
+        (Affine(0.2, 0, 3_456_789, 0, -0.2, 5_432_100), True),
+        (Affine(0, 0.2, 456_789, 0.2, 0, 5_432_100), True),
+        (Affine(1, 0, 512, 0, -1, -2048), False),
+        (Affine(1e-6, 0, 13.4, 0, -1e-6, 52.5), False),
+        (Affine(100, 0, 456_789, 0, -100, 5_432_100), False),
+    ],
+)
+def test_a_world_file_without_a_crs_says_it_where_its_coordinates_can_be_metres(affine: Affine, is_known: bool) -> None:
+    tile = RasterTile(np.zeros((3, 20, 20), np.uint8), np.ones((20, 20), bool), affine, None)
+    pixel = pixel_size(tile)
+    assert pixel.is_known == is_known
+    if is_known:
+        assert pixel.gsd_m == pytest.approx(0.2)
+        assert "taken for metres" in pixel.note
+
+
 def test_a_scenes_tiles_are_judged_at_the_surveys_guess(town: Scene) -> None:
     engine, sheet = GeobiaEngine(), placed_nowhere(town.rgb)
     survey = engine.survey(sheet)
