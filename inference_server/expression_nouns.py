@@ -227,6 +227,11 @@ def singular(noun: str) -> str:
     return noun[:-1]
 
 
+def with_article(words: str) -> str:
+    """ "a lorry", "an orange car"."""
+    return f"{'an' if words[:1].lower() in set('aeio') else 'a'} {words}"
+
+
 def plural(noun: str) -> str:
     """The plural of a lower-case noun, to know compounds by: "tennis court" -> "tennis courts"."""
     if noun.endswith("y") and noun[-2:-1] not in "aeiou":

@@ -6,6 +6,7 @@ import numpy as np
 
 from inference_server.evaluation.scene_facts import Facts, Noun
 from inference_server.evaluation.scene_types import SceneObject
+from inference_server.expression_nouns import with_article
 
 NOUNS: dict[str, tuple[tuple[str, str], ...]] = {
     "building": (("building", "buildings"), ("building", "buildings"), ("roof", "roofs")),
@@ -102,15 +103,7 @@ def phrase(noun: Noun, word: str, rng: np.random.Generator) -> str:
         return word
     color = color_word(noun.category, noun.color, rng)
     if noun.category == "building" and word != "roof" and rng.random() < 0.3:
-        return f"{word} with {_article(color)} {color} roof"
+        return f"{word} with {with_article(color)} roof"
     if rng.random() < 0.05:
         return f"{word} that is {color}"
     return f"{color} {word}"
-
-
-def with_article(text: str) -> str:
-    return f"{_article(text)} {text}"
-
-
-def _article(word: str) -> str:
-    return "an" if word[0] in "aeio" else "a"

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from inference_server.expression import Attribute, Phrase
+from inference_server.expression_nouns import with_article
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
 from inference_server.models.evidence.runtime import MODEL, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
@@ -266,16 +267,16 @@ def combine(fit: Column, agreement: Column | None) -> Column:
 
 
 def _why(fit: Column, phrase: Phrase, wanted: Meaning) -> tuple[str, str]:
-    what = phrase.category or "object"
+    what = with_article(phrase.category or "object")
     if phrase.attributes and float(fit.max(initial=0.0)) >= MIN_SCORE:
         words = " ".join(a.text for a in phrase.attributes)
-        return "attribute", f"There are regions that could be a {what}, but none that is {words}."
+        return "attribute", f"There are regions that could be {what}, but none that is {words}."
     if wanted.name in OVERLOOKED:
         return (
             "overlooked",
-            f"Nothing here looks like a {what} to the embedded engine, which often misses such surfaces.",
+            f"Nothing here looks like {what} to the embedded engine, which often misses such surfaces.",
         )
-    return "target", f"Nothing here looks like a {what} to the embedded engine."
+    return "target", f"Nothing here looks like {what} to the embedded engine."
 
 
 def _revision() -> str:
