@@ -1,6 +1,6 @@
 """ProVG's compact network: how fast it answers in onnxruntime, and whether it can learn a handful of samples by heart.
 
-python benchmarks/provg.py speed [provg.onnx]     without a file: an untrained network, exported for it
+python benchmarks/provg.py speed [provg.onnx]     the shipped network without a file
 python benchmarks/provg.py overfit [--minutes 2]  needs torch; figures before and after, on the same samples
 """
 
@@ -16,13 +16,13 @@ from pathlib import Path
 
 import numpy as np
 
+#: Not imported from the engine: its import is measured.
+SHIPPED = Path(__file__).parents[1] / "inference_server" / "models" / "provg" / "provg.onnx"
 SENTENCE = "the white storage tank left of the road near the river"
 
 
-def speed(path: Path | None, threads: int) -> None:
+def speed(path: Path, threads: int) -> None:
     """Load time, milliseconds a query at the network's own size, and memory of this process."""
-    if path is None:
-        path = untrained(Path(tempfile.mkdtemp()))
     before_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     start = time.perf_counter()
     from inference_server.models.provg.engine import Network, ProVGEngine
@@ -46,25 +46,6 @@ def speed(path: Path | None, threads: int) -> None:
         f" {1000 * min(times):.0f} ms (limit 300)"
     )
     print(f"memory at most {after_mb:.0f} MB, of which before loading {before_mb:.0f} MB (limit 500)")
-
-
-def untrained(folder: Path) -> Path:
-    """The compact network with random weights, as a file; made in another process, so that torch is not measured."""
-    import subprocess
-    import sys
-
-    path = folder / "provg.onnx"
-    program = (
-        "import sys; from pathlib import Path;"
-        "from inference_server.models.provg.config import COMPACT;"
-        "from inference_server.models.provg.export import export;"
-        "from inference_server.models.provg.model import ProVG;"
-        "from inference_server.models.provg.tokenizer import build_vocabulary;"
-        "words = tuple(build_vocabulary([sys.argv[2]], COMPACT.vocabulary_size));"
-        "export(ProVG(COMPACT), Path(sys.argv[1]), vocabulary=words)"
-    )
-    subprocess.run([sys.executable, "-W", "ignore", "-c", program, str(path), SENTENCE], check=True)
-    return path
 
 
 def overfit(minutes: float, samples: int, side: int) -> None:
@@ -107,7 +88,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     commands = parser.add_subparsers(required=True, dest="command")
     one = commands.add_parser("speed")
-    one.add_argument("path", type=Path, nargs="?")
+    one.add_argument("path", type=Path, nargs="?", default=SHIPPED)
     one.add_argument("--threads", type=int, default=2)
     two = commands.add_parser("overfit")
     two.add_argument("--minutes", type=float, default=2.0)
