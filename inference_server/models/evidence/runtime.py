@@ -70,6 +70,14 @@ def planes_of(rgb: NDArray[Any], gsd_m: float | None) -> NDArray[np.float32]:
     return out
 
 
+def resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
+    """A picture (3, row, col) at another size (columns, rows): averaged where it shrinks, bicubic where it grows."""
+    grows = size[0] > rgb.shape[2] or size[1] > rgb.shape[1]
+    method = Image.Resampling.BICUBIC if grows else Image.Resampling.BOX
+    picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
+    return np.asarray(picture.resize(size, method)).transpose(2, 0, 1)
+
+
 def evidence_of(
     rgb: NDArray[np.uint8], gsd_m: float | None, *, origin: tuple[int, int] = (0, 0), model: Path = MODEL
 ) -> Evidence:
@@ -86,8 +94,7 @@ def evidence_of(
     shrink = 1.0 if gsd_m is None else min(1.0, gsd_m / FINEST_M)
     if shrink < 0.8:
         size = (max(1, round(cols * shrink)), max(1, round(rows * shrink)))
-        picture = Image.fromarray(np.ascontiguousarray(rgb.transpose(1, 2, 0)))
-        rgb = np.asarray(picture.resize(size, Image.Resampling.BOX)).transpose(2, 0, 1)
+        rgb = resized(rgb, size)
         gsd_m = None if gsd_m is None else gsd_m / shrink
     else:
         shrink = 1.0

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from inference_server.models.evidence.classes import BIT
-from inference_server.models.evidence.runtime import FINEST_M, MODEL, ONE, Evidence, evidence_of
+from inference_server.models.evidence.runtime import FINEST_M, MODEL, ONE, Evidence, evidence_of, resized
 
 #: Metres a pixel that are tried.
 TRIED_M = tuple(FINEST_M * zoom for zoom in (0.25, 0.35, 0.5, 0.7, 1.0, 1.4, 2.0, 2.8))
@@ -48,10 +47,9 @@ def _sureness(rgb: NDArray[np.uint8], gsd_m: float, model: Path) -> float:
     """How sure the network is of the things that it suspects, if the picture's pixels are that large."""
     zoom = gsd_m / FINEST_M
     (top, bottom), (left, right) = (_middle(length, LOOKED_AT_PX / zoom) for length in rgb.shape[1:])
-    part = Image.fromarray(np.ascontiguousarray(rgb[:, top:bottom, left:right].transpose(1, 2, 0)))
-    size = (max(1, round(part.width * zoom)), max(1, round(part.height * zoom)))
-    resized = part.resize(size, Image.Resampling.BICUBIC if zoom > 1 else Image.Resampling.BOX)
-    evidence = evidence_of(np.asarray(resized).transpose(2, 0, 1), None, model=model)
+    part = rgb[:, top:bottom, left:right]
+    size = (max(1, round(part.shape[2] * zoom)), max(1, round(part.shape[1] * zoom)))
+    evidence = evidence_of(resized(part, size), None, model=model)
     return sum(_share_sure(evidence, names, least) for names, least in TELLING)
 
 

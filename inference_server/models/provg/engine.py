@@ -50,14 +50,12 @@ class Encoding:
 
     Attributes:
         rgb, valid: of the tile.
-        gsd_m: metres a pixel, guessed where they are not known.
         regions: the region tree's nodes and what the rules know of them.
         seen: what the network said of the last phrases: (node,) how much of it each is, and a map.
     """
 
     rgb: NDArray[np.uint8]
     valid: NDArray[np.bool_]
-    gsd_m: float
     regions: Regions
     seen: dict[str, tuple[Column, Array]] = field(default_factory=dict)
 
@@ -203,8 +201,7 @@ class ProVGEngine:
 
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Keeps the pixels and finds the regions."""
-        regions = self._regions.encode(tile, progress, part)
-        return Encoding(tile.rgb, tile.valid, regions.nodes.pixel.gsd_m, regions)
+        return Encoding(tile.rgb, tile.valid, self._regions.encode(tile, progress, part))
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
         """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow."""
@@ -235,11 +232,12 @@ class ProVGEngine:
 
     def _look(self, encoding: Encoding, expression: str, side: int) -> Callable[[Window], tuple[Array, float]]:
         network, feed = self.network, self.network.feed(expression)
+        gsd_m = encoding.regions.nodes.pixel.gsd_m
 
         def look(window: Window) -> tuple[Array, float]:
             part = encoding.rgb[:, window.row : window.row + window.side, window.col : window.col + window.side]
             missing = [(0, 0), (0, window.side - part.shape[1]), (0, window.side - part.shape[2])]
-            foreground, _, presence = network.look(np.pad(part, missing), feed, encoding.gsd_m, side)
+            foreground, _, presence = network.look(np.pad(part, missing), feed, gsd_m, side)
             return foreground, presence
 
         return look
