@@ -18,6 +18,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from inference_server.allocator import share_one_arena
@@ -79,6 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     ground.add_argument("--outputs", default=",".join(OUTPUT_KINDS), help="of hbb, obb, mask, joined by commas")
     ground.add_argument("--min-score", type=float, default=0.0, help="from 0 to 1")
     ground.add_argument("--max-pixels", type=int, default=2048 * 2048, help="larger areas are read coarser")
+    ground.add_argument("--pixel-size", type=float, metavar="METRES", help="of a raster that has no CRS to tell it")
     ground.add_argument("--explain", type=Path, metavar="FOLDER", help="write maps of where the engine looked there")
     ground.add_argument("--json", action="store_true", help="print the whole result as JSON")
     ground.set_defaults(run=_ground)
@@ -149,18 +151,23 @@ def _ground(options: argparse.Namespace) -> int:
             "outputs": [kind.strip() for kind in options.outputs.split(",") if kind.strip()],
             "min_score": options.min_score,
             "explain": options.explain is not None,
+            "pixel_size_m": options.pixel_size,
         }
     )
     if options.max_pixels < 1:
         return _complain(f"--max-pixels: expected at least 1, got {options.max_pixels}", USAGE)
     output, file_format = target_of(options.output, options.format) if options.output else (None, "")
     try:
-        tile = read_window(options.raster, options.extent, extent_crs=options.extent_crs, max_pixels=options.max_pixels)
+        tile = read_window(
+            options.raster, options.extent, extent_crs=options.extent_crs, max_pixels=options.max_pixels,
+            pixel_size_m=request.pixel_size_m,
+        )  # fmt: skip
     except EmptyTile as error:
         return _complain(str(error), NOTHING)
     except InvalidTile as error:
         return _complain(str(error), USAGE if error.field == "extent" else FAULT)
-    result = GroundingPipeline(Registry()).ground(request, tile)
+    # The raster's pixel size is on the tile, which may have been read coarser.
+    result = GroundingPipeline(Registry()).ground(replace(request, pixel_size_m=None), tile)
     written = []
     if output is not None and result.detections:
         corners = ((0, 0), (tile.width, 0), (tile.width, tile.height), (0, tile.height))

@@ -18,7 +18,8 @@ from rsground_plugin.protocol import EngineInfo
 def tile_key(tile: RasterTile, engine: EngineInfo) -> str:
     """One text for one tile as one revision of an engine sees it: pixels, mask and place."""
     digest = hashlib.blake2b(digest_size=20)
-    about = (engine.name, engine.revision, tile.rgb.shape, tuple(tile.affine), str(tile.crs), tile.nir is None)
+    place = (tuple(tile.affine), str(tile.crs), tile.told_gsd_m)
+    about = (engine.name, engine.revision, tile.rgb.shape, *place, tile.nir is None)
     digest.update(repr(about).encode())
     for array in (tile.rgb, tile.valid, tile.nir):
         if array is not None:

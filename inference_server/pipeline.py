@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 from inference_server.detections import candidate_of, detection_of, luminance, with_unique_ids
@@ -50,7 +51,9 @@ class GroundingPipeline:
             Cancelled: raised by ``progress``.
         """
         clock = _Clock()
-        placement = Placement(tile.affine, tile.crs)
+        if request.pixel_size_m is not None:
+            tile = replace(tile, told_gsd_m=request.pixel_size_m)
+        placement = Placement(tile.affine, tile.crs, tile.told_gsd_m)
         engine = self.registry.get(request.engine)
         expression = parse(request.expression)
         if not expression.targets:

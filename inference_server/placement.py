@@ -21,12 +21,12 @@ Ring = tuple[tuple[float, float], ...]
 
 @dataclass(frozen=True)
 class Measures:
-    """Ellipsoidal measures of one object: square metres, metres, degrees from true north in [0, 180)."""
+    """Measures of one object: square metres, metres, degrees from true north in [0, 180); None without a north."""
 
     area_m2: float
     length_m: float
     width_m: float
-    azimuth_deg: float
+    azimuth_deg: float | None
 
 
 @dataclass(frozen=True)
@@ -35,11 +35,13 @@ class Placement:
 
     Attributes:
         affine: pixel edges (col, row) -> coordinates in ``crs``.
-        crs: None when the tile has none; there are no measures then.
+        crs: None when the tile has none; there are no measures then, unless somebody says how large a pixel is.
+        told_gsd_m: metres a pixel, where the CRS does not say.
     """
 
     affine: Affine
     crs: CRS | None
+    told_gsd_m: float | None = None
 
     def to_map(self, points: FloatArray) -> FloatArray:
         """(n, 2) pixel coordinates (x, y) to (n, 2) map coordinates, both float64."""
@@ -83,7 +85,7 @@ class Placement:
         square = np.array([(cx - 0.5, cy - 0.5), (cx + 0.5, cy - 0.5), (cx + 0.5, cy + 0.5), (cx - 0.5, cy + 0.5)])
         lonlat = self.to_lonlat(square)
         if lonlat is None:
-            return None
+            return self.told_gsd_m
         area, _ = self._geod.polygon_area_perimeter(lonlat[:, 0], lonlat[:, 1])
         return math.sqrt(abs(area)) or None
 
@@ -110,12 +112,13 @@ class Placement:
             hull: (n, 2) float64, the corners of its convex hull, pixel space.
 
         Returns:
-            None without a CRS, or where the CRS does not reach the object.
+            None without a CRS and without a told pixel size, or where the CRS does not reach the object. By a told
+            pixel size measures are those of the image's plane, and there is no azimuth.
         """
         parts = ring_points(outline)
         lonlat = self.to_lonlat(np.concatenate([hull, *(points for rings in parts for points in rings)]))
         if lonlat is None:
-            return None
+            return None if self.told_gsd_m is None else _plane_measures(outline, hull, self.told_gsd_m)
         area = 0.0
         start = len(hull)
         for rings in parts:
@@ -170,3 +173,8 @@ class Placement:
     def _geod(self) -> pyproj.Geod:
         geod = self._proj_crs.get_geod() if self._proj_crs is not None else None
         return geod if geod is not None else pyproj.Geod(ellps="WGS84")
+
+
+def _plane_measures(outline: MultiPolygon | Polygon, hull: FloatArray, gsd_m: float) -> Measures:
+    rectangle = obb_of_points(hull)
+    return Measures(outline.area * gsd_m**2, rectangle.width * gsd_m, rectangle.height * gsd_m, None)

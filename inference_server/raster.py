@@ -41,6 +41,7 @@ class RasterTile:
         affine: pixel edges (col, row) -> coordinates in ``crs``.
         crs: None when the source has none.
         nir: (row, col) float32 reflectance-like in [0, 1] when the source has a near-infrared band, else None.
+        told_gsd_m: metres a pixel as the user says, for where the CRS does not.
     """
 
     rgb: NDArray[np.uint8]
@@ -48,6 +49,7 @@ class RasterTile:
     affine: Affine
     crs: CRS | None = None
     nir: NDArray[np.float32] | None = None
+    told_gsd_m: float | None = None
 
     @property
     def height(self) -> int:
@@ -93,6 +95,7 @@ def read_window(
     *,
     extent_crs: str | None = None,
     max_pixels: int = MAX_WINDOW_PIXELS,
+    pixel_size_m: float | None = None,
 ) -> RasterTile:
     """What a user would see of a raster file, or of a part of it.
 
@@ -101,6 +104,7 @@ def read_window(
         extent: x_min, y_min, x_max, y_max; the whole raster when None. Of a rotated raster the pixels that touch it.
         extent_crs: the extent's CRS, such as "EPSG:4326"; the raster's own when None.
         max_pixels: a larger window is read coarser, through the overviews where there are any.
+        pixel_size_m: metres a pixel of the raster, as the user says; believed where it has no CRS.
 
     Raises:
         InvalidTile: the file is no raster, or the extent lies outside it.
@@ -112,7 +116,7 @@ def read_window(
             window = Window(0, 0, dataset.width, dataset.height)
             if extent is not None:
                 window = _window(dataset, affine, _in_crs(extent, extent_crs, crs))
-            return _read(dataset, window, max_pixels=max_pixels)
+            return _read(dataset, window, max_pixels=max_pixels, pixel_size_m=pixel_size_m)
     except (RasterioError, ValueError) as error:
         raise InvalidTile(f"{path} could not be read as a raster: {error}", field="tile") from error
 
@@ -127,7 +131,7 @@ def open_raster(source: str | Path | MemoryFile) -> DatasetReader:
         return rasterio.open(source)
 
 
-def _read(dataset: DatasetReader, window: Window, *, max_pixels: int) -> RasterTile:
+def _read(dataset: DatasetReader, window: Window, *, max_pixels: int, pixel_size_m: float | None = None) -> RasterTile:
     shrink = max(1.0, math.sqrt(window.width * window.height / max_pixels))
     height, width = max(1, int(window.height / shrink)), max(1, int(window.width / shrink))
     affine, crs = placed(dataset)
@@ -150,6 +154,7 @@ def _read(dataset: DatasetReader, window: Window, *, max_pixels: int) -> RasterT
         affine=affine * Affine.translation(window.col_off, window.row_off) * _scale(window, width, height),
         crs=crs,
         nir=near_infrared(pixels[-1], valid) if bands.nir else None,
+        told_gsd_m=pixel_size_m and pixel_size_m * math.sqrt(window.width * window.height / (width * height)),
     )
 
 

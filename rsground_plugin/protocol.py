@@ -171,6 +171,10 @@ def _optional_number(value: Any, path: str, *, low: float = -math.inf, high: flo
     return None if value is None else _number(value, path, low=low, high=high)
 
 
+def _pixel_size(data: Mapping[str, Any], path: str) -> Optional[float]:
+    return _optional_number(data.get("pixel_size_m"), f"{path}.pixel_size_m", low=1e-4, high=1e5)
+
+
 def _optional_text(value: Any, path: str) -> Optional[str]:
     return None if value is None else _text(value, path)
 
@@ -231,6 +235,7 @@ class GroundingRequest:
         max_detections: at most so many, best first.
         protocol: the sender's PROTOCOL_VERSION.
         explain: the result brings maps of where the engine looked, if it has any.
+        pixel_size_m: metres a pixel of the tile, as the user says; believed where the tile has no CRS that tells.
     """
 
     expression: str
@@ -240,6 +245,7 @@ class GroundingRequest:
     max_detections: int = 1000
     protocol: int = PROTOCOL_VERSION
     explain: bool = False
+    pixel_size_m: Optional[float] = None
 
     def to_dict(self) -> Dict[str, Any]:
         return {
@@ -249,6 +255,7 @@ class GroundingRequest:
             "min_score": self.min_score,
             "max_detections": self.max_detections,
             "explain": self.explain,
+            "pixel_size_m": self.pixel_size_m,
             "protocol": self.protocol,
         }
 
@@ -273,6 +280,7 @@ class GroundingRequest:
             max_detections=_integer(data.get("max_detections", 1000), f"{path}.max_detections", low=1, high=1_000_000),
             protocol=_integer(data.get("protocol", PROTOCOL_VERSION), f"{path}.protocol", low=1),
             explain=_flag(data.get("explain", False), f"{path}.explain"),
+            pixel_size_m=_pixel_size(data, path),
         )
 
 
@@ -621,6 +629,7 @@ class BatchRequest:
         area: only tiles that meet it are searched, objects outside are left out; None for all.
         area_crs: "EPSG:n" or WKT of ``area``; None for the first raster's.
         gsd_m: ground sample distance to search at; None for each raster's own.
+        pixel_size_m: metres a pixel of the rasters that have no CRS to tell it, as the user says.
         restart: starts anew where the output holds the journal of another run, instead of refusing.
         plan_only: ends after the plan; nothing is written.
         protocol: the sender's PROTOCOL_VERSION.
@@ -635,6 +644,7 @@ class BatchRequest:
     area: Optional[MultiPolygonCoords] = None
     area_crs: Optional[str] = None
     gsd_m: Optional[float] = None
+    pixel_size_m: Optional[float] = None
     restart: bool = False
     plan_only: bool = False
     protocol: int = PROTOCOL_VERSION
@@ -669,6 +679,7 @@ class BatchRequest:
             area=None if area is None else _multipolygon(area, f"{path}.area"),
             area_crs=_optional_text(data.get("area_crs"), f"{path}.area_crs"),
             gsd_m=gsd_m,
+            pixel_size_m=_pixel_size(data, path),
             restart=_flag(data.get("restart", False), f"{path}.restart"),
             plan_only=_flag(data.get("plan_only", False), f"{path}.plan_only"),
             protocol=common.protocol,

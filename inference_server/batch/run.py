@@ -109,6 +109,7 @@ class Batch:
                 margin=lambda gsd_m: margin_px(phrases, gsd_m),
                 is_coarse_wanted=any(is_large(phrase) for phrase in phrases),
                 gsd_m=request.gsd_m,
+                pixel_size_m=request.pixel_size_m,
                 area=request.area,
                 area_crs=first_crs,
             )
@@ -133,6 +134,7 @@ class Batch:
             "area": request.area,
             "area_crs": request.area_crs,
             "gsd_m": request.gsd_m,
+            "pixel_size_m": request.pixel_size_m,
             "tiles": [[len(grid.tiles) for grid in scene.passes()] + [scene.margin] for scene in self.scenes],
         }
 

@@ -108,6 +108,7 @@ def open_scene(
     margin: Callable[[float | None], int],
     is_coarse_wanted: bool,
     gsd_m: float | None = None,
+    pixel_size_m: float | None = None,
     area: MultiPolygonCoords | None = None,
     area_crs: str | None = None,
 ) -> Scene:
@@ -118,6 +119,7 @@ def open_scene(
         margin: gives the overlap in pixels for a ground sample distance.
         is_coarse_wanted: whether anything may be larger than the overlap.
         gsd_m: to search at; the raster's own when None or finer than that.
+        pixel_size_m: of a raster without a CRS, as the user says.
         area: to search, in ``area_crs``, the raster's own CRS when that is None.
 
     Raises:
@@ -129,11 +131,12 @@ def open_scene(
             affine, crs = placed(dataset)
             if affine.is_degenerate:
                 raise InvalidTile(f"{raster}: its geotransform has no area: {tuple(affine)[:6]}", field="batch.rasters")
-            native = Placement(affine, crs)
+            native = Placement(affine, crs, pixel_size_m)
             own_m = native.gsd_m(dataset.width, dataset.height)
             if gsd_m is not None and own_m is None:
                 raise InvalidRequest(
-                    f"{raster} has no CRS, so its resolution is not known: leave the resolution out.",
+                    f"{raster} has no CRS, so its resolution is not known: leave the resolution out, or tell the"
+                    " pixel size, too.",
                     field="batch.gsd_m",
                 )
             shrink = max(1.0, gsd_m / own_m) if gsd_m is not None and own_m is not None else 1.0
@@ -190,6 +193,7 @@ def read_tile(scene: Scene, dataset: DatasetReader, grid: Grid, tile: Tile) -> R
         affine=grid.placement.affine * Affine.translation(window.col_0, window.row_0),
         crs=grid.placement.crs,
         nir=near_infrared(pixels[-1], valid, limits=limits[-1] if limits else None) if bands.nir else None,
+        told_gsd_m=grid.placement.told_gsd_m,
     )
 
 
@@ -197,7 +201,8 @@ def _grid(size: tuple[int, int], native: Placement, shrink: float) -> Grid:
     width, height = (max(1, round(n / shrink)) for n in size)
     step = (size[0] / width, size[1] / height)
     affine = native.affine if shrink == 1.0 else native.affine * Affine.scale(*step)
-    return Grid(width, height, step, Placement(affine, native.crs), ())
+    told = None if native.told_gsd_m is None else native.told_gsd_m * shrink
+    return Grid(width, height, step, Placement(affine, native.crs, told), ())
 
 
 def _with_tiles(grid: Grid, margin: int, area: BaseGeometry | None) -> Grid:

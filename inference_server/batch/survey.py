@@ -77,4 +77,5 @@ def _sheet(patches: list[RasterTile]) -> RasterTile:
         valid[here] = np.pad(patch.valid, around)
         if nir is not None and patch.nir is not None:
             nir[here] = np.pad(patch.nir, around, mode="symmetric")
-    return RasterTile(rgb=rgb, valid=valid, affine=patches[0].affine, crs=patches[0].crs, nir=nir)
+    first = patches[0]
+    return RasterTile(rgb, valid, first.affine, first.crs, nir, first.told_gsd_m)

@@ -44,6 +44,7 @@ def add_parser(commands: Any) -> None:
     batch.add_argument("--area", metavar="XMIN,YMIN,XMAX,YMAX|FILE", help="extent, or polygons of a vector file")
     batch.add_argument("--area-crs", help="CRS of --area's extent, such as EPSG:4326; the first raster's otherwise")
     batch.add_argument("--gsd", type=float, metavar="METRES", help="ground a pixel to search at, if coarser than it is")
+    batch.add_argument("--pixel-size", type=float, metavar="METRES", help="of rasters that have no CRS to tell it")
     batch.add_argument("--workers", type=int, default=1, help="processes, each with an engine of its own")
     batch.add_argument(
         "--ray",
@@ -85,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
             "area": area,
             "area_crs": area_crs,
             "gsd_m": options.gsd,
+            "pixel_size_m": options.pixel_size,
             "restart": options.restart,
             "plan_only": options.dry_run,
         }

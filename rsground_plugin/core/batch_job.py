@@ -55,6 +55,7 @@ class BatchJob:
         *,
         area: Optional[TileArea] = None,
         gsd_m: float = 0.0,
+        pixel_size_m: float = 0.0,
         engine: str = "default",
         outputs: Sequence[str] = OUTPUT_KINDS,
         min_score: float = 0.0,
@@ -89,6 +90,7 @@ class BatchJob:
             area=None if area is None else _coordinates(area.geometry),
             area_crs=None if area is None else _crs_text(area.crs),
             gsd_m=gsd_m if gsd_m > 0 else None,
+            pixel_size_m=pixel_size_m if pixel_size_m > 0 else None,
             restart=is_restart,
         )
         return cls(request, tuple(copies))

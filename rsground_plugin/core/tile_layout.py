@@ -262,6 +262,17 @@ def gsd(grid: TileGrid, layer: QgsRasterLayer, map_settings: QgsMapSettings) -> 
     return None if across is None or along is None else math.sqrt(across * along)
 
 
+def told_gsd(grid: TileGrid, layer: QgsRasterLayer, pixel_size_m: float) -> Optional[float]:
+    """Ground length of the grid's pixels where the user says that of the layer's, which has no CRS to tell it.
+
+    None where a CRS tells it or nobody does (0).
+    """
+    if pixel_size_m <= 0 or layer.crs().isValid():
+        return None
+    own = layer.rasterUnitsPerPixelX() * layer.rasterUnitsPerPixelY()
+    return pixel_size_m * math.sqrt(abs(grid.affine.determinant) / own) if own > 0 else None
+
+
 def outline(grid: TileGrid) -> QgsGeometry:
     """The tile's outline as a polygon."""
     return QgsGeometry.fromPolygonXY([[QgsPointXY(x, y) for x, y in grid.corners()]])

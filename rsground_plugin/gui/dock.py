@@ -18,6 +18,7 @@ from ..core.grounding_task import GroundingTask, Outcome, Query
 from ..core.raster_tile import TileRequest
 from ..core.settings import Settings
 from ..core.shared_server import SharedServer
+from ..core.tile_layout import told_gsd
 from ..protocol import GroundingRequest
 from .drawn_results import DrawnResults
 from .history import Entry, History
@@ -217,17 +218,18 @@ class RSGroundDock(QgsDockWidget):
     def _query(self) -> Query:
         """The query of the form. Raises TileError, RSGroundError."""
         expression = self.form.checked_expression()
-        request = GroundingRequest(
-            expression,
-            engine=self.form.engine.engine,
-            outputs=self.form.output_kinds,
-            explain=self.form.wants_why,
-        )
         tile = TileRequest.from_canvas(
             self.form.layer,
             self.form.area.area(),
             self._canvas.mapSettings(),
             max_pixels=self._settings.max_tile_px**2,
+        )
+        request = GroundingRequest(
+            expression,
+            engine=self.form.engine.engine,
+            outputs=self.form.output_kinds,
+            explain=self.form.wants_why,
+            pixel_size_m=told_gsd(tile.grid, self.form.layer, self.form.pixel_size_m),
         )
         asked_at = time.time()
         return Query(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional, Tuple
 
 from qgis.core import QgsMapLayerProxyModel, QgsRasterLayer
-from qgis.gui import QgsMapCanvas, QgsMapLayerComboBox
+from qgis.gui import QgsDoubleSpinBox, QgsMapCanvas, QgsMapLayerComboBox
 from qgis.PyQt.QtCore import Qt, pyqtSignal
 from qgis.PyQt.QtWidgets import (
     QCheckBox,
@@ -24,6 +24,9 @@ from ..protocol import MAX_EXPRESSION_CHARS, OUTPUT_KINDS
 from .area_tools import AreaChooser
 from .engine_chooser import EngineChooser
 from .history import ExpressionLine, History
+
+#: The layer's own property that keeps what the user said.
+PIXEL_SIZE_PROPERTY = "rsground/pixel_size_m"
 
 
 class QueryForm(QWidget):
@@ -51,6 +54,16 @@ class QueryForm(QWidget):
         self.layers.setAccessibleName(self.tr("Raster layer to search"))
         # A long layer name must not widen the panel.
         self.layers.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+        self.pixel_size = QgsDoubleSpinBox()
+        self.pixel_size.setDecimals(3)
+        self.pixel_size.setRange(0.0, 1000.0)
+        self.pixel_size.setSingleStep(0.05)
+        self.pixel_size.setSuffix(self.tr(" m"))
+        self.pixel_size.setSpecialValueText(self.tr("guessed from the image"))
+        self.pixel_size.setClearValueMode(QgsDoubleSpinBox.ClearValueMode.MinimumValue)
+        self.pixel_size.setToolTip(
+            self.tr("The layer has no CRS that says how large its pixels are on the ground. Say it if you know.")
+        )
         self.expression = ExpressionLine(history)
         self.run_button = QPushButton()
         self.run_button.setAutoDefault(False)
@@ -85,6 +98,7 @@ class QueryForm(QWidget):
         form.setVerticalSpacing(6)
         form.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
         self._add(form, self.tr("&Layer"), self.layers)
+        self._pixel_size_label = self._add(form, self.tr("&Pixel size"), self.pixel_size)
         self._add(form, self.tr("&Area"), self.area)
         form.addRow(self.tr("Draw"), outputs)
         self._add(form, self.tr("En&gine"), self.engine)
@@ -97,11 +111,15 @@ class QueryForm(QWidget):
         self.expression.run_requested.connect(self._enter)
         self.expression.textChanged.connect(self.changed)
         self.run_button.clicked.connect(self._button)
+        self.layers.layerChanged.connect(self._layer_chosen)
         self.layers.layerChanged.connect(self.changed)
+        self.pixel_size.valueChanged.connect(self._pixel_size_told)
+        self.pixel_size.valueChanged.connect(self.changed)
         self.area.changed.connect(self.changed)
         self.engine.changed.connect(self.changed)
         self.engine.shown.connect(self._offer_why)
         self._offer_why()
+        self._layer_chosen()
         self.set_running(False)
 
     @property
@@ -109,6 +127,11 @@ class QueryForm(QWidget):
         """The raster chosen, None when the project has none."""
         layer = self.layers.currentLayer()
         return layer if isinstance(layer, QgsRasterLayer) else None
+
+    @property
+    def pixel_size_m(self) -> float:
+        """Metres a pixel of the layer, as the user says; 0 where nobody says it or the layer's CRS does."""
+        return 0.0 if self.pixel_size.isHidden() else self.pixel_size.value()
 
     @property
     def output_kinds(self) -> Tuple[str, ...]:
@@ -119,6 +142,19 @@ class QueryForm(QWidget):
     def wants_why(self) -> bool:
         """Maps of where the engine looked are wanted, and the engine has them."""
         return self.why.isChecked() and self.why.isEnabled()
+
+    def _layer_chosen(self) -> None:
+        """The pixel size is asked for only where the layer does not say it; what was said stays with the layer."""
+        layer = self.layer
+        is_asked = layer is not None and layer.isValid() and not layer.crs().isValid()
+        for widget in (self._pixel_size_label, self.pixel_size):
+            widget.setVisible(is_asked)
+        if is_asked:
+            self.pixel_size.setValue(float(layer.customProperty(PIXEL_SIZE_PROPERTY, 0.0)))
+
+    def _pixel_size_told(self, value: float) -> None:
+        if self.layer is not None and not self.pixel_size.isHidden():
+            self.layer.setCustomProperty(PIXEL_SIZE_PROPERTY, value)
 
     def _offer_why(self) -> None:
         """Only engines that have maps are asked for them; before the server has told, any may have."""
@@ -173,17 +209,18 @@ class QueryForm(QWidget):
         (self.cancel_requested if self._is_running else self.run_requested).emit()
 
     @staticmethod
-    def _add(form: QFormLayout, title: str, field: QWidget) -> None:
+    def _add(form: QFormLayout, title: str, field: QWidget) -> QLabel:
         label = QLabel(title)
         label.setBuddy(field)
         # The form centres labels on the whole field; the engine's is two lines high.
         label.setAlignment(Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignLeft)
         label.setContentsMargins(0, 4, 0, 0)
         form.addRow(label, field)
+        return label
 
     def order_tabs(self) -> None:
         """Tab goes down the panel; to be called when all widgets are in one window."""
-        order = [self.expression, self.layers]
+        order = [self.expression, self.layers, self.pixel_size]
         order += [self.area.button(kind) for kind in ("visible", "rectangle", "selection", "whole")]
         order.append(self.area.within)
         order += [*self.outputs.values(), self.why, self.engine.combo, self.run_button]

@@ -106,6 +106,7 @@ class WholeLayer(QObject):
             Path("whole.gpkg"),
             area=self._form.area.polygons(),
             gsd_m=self._gsd_m(layer),
+            pixel_size_m=self._form.pixel_size_m,
             engine=self._form.engine.engine,
             outputs=self._form.output_kinds,
         )

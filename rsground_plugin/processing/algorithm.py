@@ -38,12 +38,19 @@ def least_score_parameter() -> QgsProcessingParameterDefinition:
 
 
 def engine_parameters() -> List[QgsProcessingParameterDefinition]:
-    """ENGINE and GSD, which are advanced ones."""
+    """ENGINE, GSD and PIXEL_SIZE, which are advanced ones."""
     return [
         QgsProcessingParameterString("ENGINE", tr("Engine"), "default"),
         QgsProcessingParameterNumber(
             "GSD",
             tr("Ground sample distance in metres (0: the layer's own)"),
+            QgsProcessingParameterNumber.Type.Double,
+            0.0,
+            minValue=0.0,
+        ),
+        QgsProcessingParameterNumber(
+            "PIXEL_SIZE",
+            tr("Pixel size in metres of a layer without a CRS (0: guessed)"),
             QgsProcessingParameterNumber.Type.Double,
             0.0,
             minValue=0.0,

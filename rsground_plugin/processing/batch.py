@@ -112,6 +112,7 @@ class BatchAlgorithm(RSGroundAlgorithm):
             output,
             area=self._area(parameters, context),
             gsd_m=self.parameterAsDouble(parameters, "GSD", context),
+            pixel_size_m=self.parameterAsDouble(parameters, "PIXEL_SIZE", context),
             engine=self.parameterAsString(parameters, "ENGINE", context).strip() or "default",
             min_score=self.parameterAsDouble(parameters, "MIN_SCORE", context),
             is_restart=self.parameterAsBool(parameters, "RESTART", context),

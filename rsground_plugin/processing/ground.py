@@ -31,6 +31,7 @@ from ..core.raster_tile import TileArea, TileRequest, render
 from ..core.result_layers import Provenance, write_result
 from ..core.server_process import ServerSource, ask_server
 from ..core.settings import Settings
+from ..core.tile_layout import told_gsd
 from ..protocol import GroundingRequest, GroundingResult, ProgressEvent
 from . import batch_feedback
 from .algorithm import RSGroundAlgorithm, engine_parameters, least_score_parameter, part_of, scratch_folder, tr
@@ -55,6 +56,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
         self._job: Optional[BatchJob] = None
         self._source: Optional[ServerSource] = None
         self._crs = QgsCoordinateReferenceSystem()
+        self._told_gsd_m: Optional[float] = None
 
     def name(self) -> str:
         return "ground"
@@ -129,7 +131,9 @@ class GroundAlgorithm(RSGroundAlgorithm):
         self._source = self._server.source()
         area = self._area(parameters, context, layer)
         gsd_m = self.parameterAsDouble(parameters, "GSD", context)
+        pixel_size_m = self.parameterAsDouble(parameters, "PIXEL_SIZE", context)
         tile = native_request(layer, area, gsd_m=gsd_m)
+        self._told_gsd_m = told_gsd(tile.grid, layer, pixel_size_m)
         self._crs = tile.crs
         if tile.grid.width * tile.grid.height <= Settings.load().max_tile_px ** 2:
             self._tile = tile
@@ -142,6 +146,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
             Path(journal) if journal else scratch_folder() / "journal.gpkg",
             area=area,
             gsd_m=gsd_m,
+            pixel_size_m=pixel_size_m,
             engine=request.engine,
             outputs=request.outputs,
             min_score=request.min_score,
@@ -175,6 +180,7 @@ class GroundAlgorithm(RSGroundAlgorithm):
             outputs=self._kinds(parameters),
             min_score=self.parameterAsDouble(parameters, "MIN_SCORE", context),
             max_detections=1_000_000,
+            pixel_size_m=self._told_gsd_m,
         )
 
     @staticmethod

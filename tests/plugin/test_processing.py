@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import rasters
 import web_imagery
 from panel_window import application, spin_until, use_settings_in
 from processing_town import (
@@ -273,8 +274,6 @@ def test_a_web_map_is_searched_at_the_wanted_resolution(scripted: ScriptedServer
     finally:
         QgsProject.instance().clear()
         web_map.close()
-    import rasters
-
     pixels, transform, _ = rasters.read_tile(scripted.tiles[0])
     assert pixels.shape[0] == 4
     assert pixels[3].all()
@@ -298,3 +297,12 @@ def test_a_web_map_without_an_extent_is_refused(scripted: ScriptedServer) -> Non
     finally:
         QgsProject.instance().clear()
         web_map.close()
+
+
+@pytest.mark.parametrize(("said", "expected"), [(0.4, 0.4), (0.0, None)])
+def test_the_pixel_size_of_a_layer_without_a_crs_is_told(
+    scripted: ScriptedServer, tmp_path: Path, said: float, expected: float | None
+) -> None:
+    picture = rasters.make("no_crs", tmp_path / "picture.tif")
+    run("rsground:ground", INPUT=str(picture), EXPRESSION="thing", PIXEL_SIZE=said, BOXES="memory:")
+    assert scripted.requests[-1].pixel_size_m == (None if expected is None else pytest.approx(expected))

@@ -43,6 +43,40 @@ def read(path, layer=None):
     return list(meta["fields"]), dict(zip(meta["fields"], values, strict=True)), shapely.from_wkb(wkb), meta["crs"]
 
 
+@pytest.fixture
+def picture(tmp_path):
+    """The same as a picture without a place."""
+    pixels = np.random.default_rng(0).integers(70, 76, (3, 256, 256)).astype(np.uint8)
+    pixels[:, 40:90, 60:140] = 240
+    path = tmp_path / "picture.png"
+    with rasterio.open(path, "w", driver="PNG", width=256, height=256, count=3, dtype="uint8") as file:
+        file.write(pixels)
+    return path
+
+
+@pytest.mark.parametrize("more", [(), ("--max-pixels", "16384")], ids=["as it is", "read coarser"])
+def test_a_picture_without_a_place_is_measured_by_the_pixel_size_that_is_told(picture, capsys, more):
+    assert main(["ground", str(picture), ROOF, "--json", "--pixel-size", "0.5", *more]) == FOUND
+    result = json.loads(capsys.readouterr().out)
+    assert result["gsd_m"] == pytest.approx(0.5 * (2 if more else 1))
+    found = result["detections"][0]
+    assert found["area_m2"] == pytest.approx(80 * 50 * 0.25, rel=0.1)
+    assert found["azimuth_deg"] is None
+    assert not any("guessed" in note for note in result["notes"])
+
+
+def test_a_pixel_size_that_is_none_is_refused(picture, capsys):
+    assert main(["ground", str(picture), ROOF, "--pixel-size", "-1"]) == USAGE
+    assert "pixel_size_m" in capsys.readouterr().err
+
+
+def test_a_measure_needs_a_pixel_size(picture, capsys):
+    asked = ["ground", str(picture), "the white area longer than 30 m", "--json"]
+    assert main([*asked, "--pixel-size", "0.5"]) == FOUND
+    assert len(json.loads(capsys.readouterr().out)["detections"]) == 1
+    assert main([*asked, "--pixel-size", "0.2"]) == NOTHING
+
+
 def test_a_geopackage_with_three_linked_layers(scene, tmp_path, capsys):
     out = tmp_path / "out.gpkg"
     assert main(["ground", str(scene), ROOF, "-o", str(out)]) == FOUND

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from affine import Affine
@@ -54,6 +56,12 @@ def test_sizes_are_tried_within_the_bounds() -> None:
     known = PixelSize.known(0.5)
     assert known.is_known
     assert (known.tried, known.gsd_m, known.note) == ((0.5,), 0.5, "")
+
+
+def test_where_the_user_says_it_nothing_is_guessed(town: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pixel_size_module, "guessed_gsd", lambda rgb: pytest.fail("guessed"))
+    told = pixel_size(replace(placed_nowhere(town.rgb), told_gsd_m=0.4))
+    assert (told.gsd_m, told.is_known, told.note) == (pytest.approx(0.4), True, "")
 
 
 def test_where_the_georeference_says_it_nothing_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:

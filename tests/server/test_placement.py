@@ -96,6 +96,20 @@ def test_without_a_crs_there_are_no_measures():
     assert placement.ring(square)[:2] == ((10, 20), (12, 20))
 
 
+def test_a_told_pixel_size_gives_measures_in_the_plane_and_no_direction():
+    placement = Placement(Affine.identity(), None, 0.5)
+    hull = np.array([(0, 0), (8, 6), (5, 10), (-3, 4)], dtype=float)  # sides of 10 and 5, turned
+    measures = placement.measures(Polygon(hull), hull)
+    assert (measures.area_m2, measures.length_m, measures.width_m) == pytest.approx((12.5, 5.0, 2.5))
+    assert measures.azimuth_deg is None
+    assert placement.gsd_m(10, 10) == 0.5
+
+
+def test_the_crs_says_more_than_what_was_told():
+    affine = Affine(2, 0, 500_000, 0, -2, 5_000_000)
+    assert Placement(affine, UTM, 9.0).gsd_m(10, 10) == pytest.approx(Placement(affine, UTM).gsd_m(10, 10))
+
+
 def test_outside_the_domain_of_the_crs_there_are_no_measures():
     placement = Placement(Affine(1, 0, 1e30, 0, -1, 1e30), UTM)
     square = np.array([(0, 0), (1, 0), (1, 1), (0, 1)], dtype=float)

@@ -41,7 +41,10 @@ class PixelSize:
 
     @classmethod
     def guessed(cls, gsd_m: float) -> PixelSize:
-        note = f"The image does not say how large its pixels are: {gsd_m:.2g} m was guessed from what it shows."
+        note = (
+            f"The image does not say how large its pixels are: {gsd_m:.2g} m was guessed from what it shows. If you"
+            " know it, say it."
+        )
         return cls(gsd_m / WITHIN, gsd_m * WITHIN, (gsd_m / TRIED_WITHIN, gsd_m * TRIED_WITHIN), note)
 
     @property
@@ -55,11 +58,11 @@ class PixelSize:
 
 
 def pixel_size(tile: RasterTile, part: ScenePart | None = None) -> PixelSize:
-    """Of a tile: as its georeference says, or as the scene's survey guessed, or as its own content lets one guess.
+    """Of a tile: as its georeference or the user says, or as the scene's survey or its own content lets one guess.
 
     Coordinates without a CRS, as world files give them, are taken for metres where they look like a national grid's.
     """
-    gsd_m = Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height)
+    gsd_m = Placement(tile.affine, tile.crs, tile.told_gsd_m).gsd_m(tile.width, tile.height)
     if gsd_m is not None:
         return PixelSize.known(gsd_m)
     if (step := _step_of_a_grid(tile.affine)) is not None:
