@@ -25,6 +25,7 @@ from inference_server.evaluation.evidence_check import write_card
 from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, TOPMOST
 from inference_server.models.evidence.network import INPUTS, EvidenceNetwork, Probabilities
 from inference_server.training.evidence_crops import Crops
+from inference_server.training.evidence_restore import restored
 
 log = logging.getLogger(__name__)
 
@@ -113,14 +114,27 @@ def intersection_over_union(network: nn.Module, batches: list[tuple[Tensor, Tens
 
 
 def train(
-    files: list[Path], *, minutes: float, batch: int, rate: float, state: Path | None, seed: int = 0, workers: int = 1
+    files: list[Path],
+    *,
+    minutes: float,
+    batch: int,
+    rate: float,
+    state: Path | None,
+    shipped: Path | None = None,
+    seed: int = 0,
+    workers: int = 1,
 ) -> EvidenceNetwork:
     """The averaged network after so many minutes in all, over which the learning rate falls as a half cosine.
 
-    Goes on from ``state`` where the file exists, whose minutes count.
+    Goes on from ``state`` where the file exists, whose minutes count; else begins from the ``shipped`` model, if given.
     """
     torch.manual_seed(seed)
-    network, averaged = EvidenceNetwork(), EvidenceNetwork()
+    if shipped is None:
+        network = EvidenceNetwork()
+    else:
+        stream = iter(DataLoader(Crops(files, seed + 3), batch_size=4 * batch))
+        network = restored(shipped, next(stream)[0])
+    averaged = EvidenceNetwork()
     network.to(memory_format=torch.channels_last)
     decayed = [p for p in network.parameters() if p.ndim > 1]
     others = [p for p in network.parameters() if p.ndim <= 1]
@@ -220,6 +234,7 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=2e-3)
     parser.add_argument("--state", type=Path, default=None)
+    parser.add_argument("--shipped", type=Path, default=None, help="an evidence.onnx to begin from")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--output", type=Path, default=MODEL)
     args = parser.parse_args()
@@ -227,8 +242,9 @@ def main() -> None:
     if not files:
         parser.error(f"{args.cache} holds no label maps: make them with inference_server.training.evidence_data")
     network = train(
-        files, minutes=args.minutes, batch=args.batch, rate=args.rate, state=args.state, workers=args.workers
-    )
+        files, minutes=args.minutes, batch=args.batch, rate=args.rate, state=args.state, shipped=args.shipped,
+        workers=args.workers,
+    )  # fmt: skip
     calibration = DataLoader(Crops([f for f in files if not is_held_back(f)], 2, crop_px=384), batch_size=1)
     export(network, args.output, [image for image, _, _ in itertools.islice(calibration, CALIBRATED_ON)])
     write_card(args.output, {"minutes": args.minutes, "batch": args.batch, "maps": len(files)})

@@ -31,6 +31,8 @@ GSD_KNOWN = 0.8
 #: Metres a pixel of most crops, around what tiles are brought to, and of the others.
 USUAL_M, ANY_M = (0.23, 0.42), (0.15, 0.75)
 USUALLY = 0.8
+#: No real picture is enlarged more than so: what it showed then would be blur, which no tile is.
+ENLARGED = 2.0
 
 Array = NDArray[np.float32]
 
@@ -100,7 +102,7 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         rgb, on, unknown, gsd = self._read(path)
         if gsd_m is None:
             finest, coarsest = USUAL_M if rng.random() < USUALLY else ANY_M
-            gsd_m = float(np.exp(rng.uniform(np.log(finest), np.log(coarsest))))
+            gsd_m = max(gsd / ENLARGED, float(np.exp(rng.uniform(np.log(finest), np.log(coarsest)))))
         scale = gsd_m / gsd
         rows, cols = on.shape
         side = int(np.clip(round(self._crop_px * scale), 64, min(rows, cols)))

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt
 from shapely.geometry import Polygon
@@ -27,6 +28,7 @@ from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
 from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
+from inference_server.training.evidence_surfaces import label_file, paint_surfaces
 from inference_server.training.geobia_labels import LabelledTile, cars, planes, towns, trees
 
 log = logging.getLogger(__name__)
@@ -98,7 +100,10 @@ def generated_map(seed: int) -> LabelledMap:
 
 
 def real_map(tile: LabelledTile) -> LabelledMap:
-    """A labelled picture: a box's thing is the region of the tree that fills it best, the rest of it is unknown."""
+    """A labelled picture: a box's thing is the region of the tree that fills it best, the rest of it is unknown.
+
+    Around the source's own labels stands what was labelled by eye (``evidence_surfaces``).
+    """
     shape = tile.rgb.shape[1:]
     on = np.zeros(shape, np.uint32)
     known = bits_of(name.replace("_", " ") for name in (ABSENT[tile.source] + " " + LABELLED[tile.source]).split())
@@ -107,6 +112,9 @@ def real_map(tile: LabelledTile) -> LabelledMap:
         _paint_outlines(tile, on, unknown)
     else:
         _paint_boxes(tile, on, unknown)
+    if label_file(tile.source, tile.name).exists():
+        with Image.open(label_file(tile.source, tile.name)) as picture:
+            paint_surfaces(on, unknown, np.asarray(picture), tuple(LABELLED[tile.source].split()))
     unknown[~tile.valid] = ALL
     return LabelledMap(tile.source, tile.name, tile.gsd_m, tile.rgb, on, unknown)
 
