@@ -99,6 +99,22 @@ def membership(name: str, table: NodeTable) -> Column | None:
     return out
 
 
+def tone_of(name: str, table: NodeTable) -> Column | None:
+    """(node,) what the first word of "bright red", "dark gray" or "light blue" orders by, about as CIELAB's L.
+
+    None without such a word before a colour.
+    """
+    words = [w for w in name.lower().replace("-", " ").split() if w]
+    named = [w for w in (_canonical(w) for w in words) if w is not None]
+    if len(named) != 2 or named[0] not in ("dark", "light") or named[1] in ("dark", "light"):
+        return None
+    if named[0] == "dark":
+        return -table.lightness
+    if "bright" in words and COLORS[named[1]].hue is not None:
+        return table.chroma + 0.5 * table.lightness
+    return table.lightness
+
+
 def is_color(name: str) -> bool:
     """Whether any word of ``name`` is a colour."""
     return any(_canonical(word) is not None for word in name.lower().replace("-", " ").split())

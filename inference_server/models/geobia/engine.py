@@ -17,7 +17,7 @@ from inference_server.models.base import ExplanationMap, Prediction, Predictions
 from inference_server.models.evidence.runtime import MODEL, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
-from inference_server.models.geobia.colors import is_color, membership, tone_note
+from inference_server.models.geobia.colors import is_color, membership, tone_note, tone_of
 from inference_server.models.geobia.features import (
     Column,
     NodeTable,
@@ -63,6 +63,8 @@ LIKELY, PRESENT = 0.85, 0.25
 OF_THE_COLOR = (0.5, 0.85)
 #: What a colour is worth at most when it shows in parts only, and in what share of the region it begins to, and fully.
 IN_PARTS, SHARE = 0.9, (0.2, 0.7)
+#: Of those that fit nearly as well as the best, one that is duller by so many steps of lightness loses that share.
+CONTENDER, DULLER, TONES = 0.75, 0.3, 25.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -204,7 +206,8 @@ class GeobiaEngine:
         else:
             groups = [[node] for node in chosen]
             masks = [tidied(forest.mask(node)) for node in chosen]
-        scores = [float(score[group].max()) for group in groups]
+        compared = beside_the_others(score, chosen, phrase, nodes)
+        scores = [float(compared[group].max()) for group in groups]
         best_first = sorted(zip(scores, masks, strict=True), key=lambda pair: -pair[0])
         return Predictions(
             tuple(Prediction(s, label, mask=m) for s, m in best_first), notes=weighed.notes, maps=(fit_map,)
@@ -212,6 +215,21 @@ class GeobiaEngine:
 
     def unload(self) -> None:
         """Nothing to free: encodings are the caller's."""
+
+
+def beside_the_others(score: Column, chosen: list[int], phrase: Phrase, nodes: Nodes) -> Column:
+    """The scores, less for what is duller than another that fits: "the bright red roof" is the brightest of the red.
+
+    Of one thing only; of all that are bright each is judged alone, and so is what is seen of a part of a scene.
+    """
+    if phrase.number.kind == "all" or nodes.is_part:
+        return score
+    likely = [node for node in chosen if score[node] >= CONTENDER * score[chosen].max()]
+    for attribute in phrase.attributes:
+        tone = tone_of(attribute.value, nodes.t) if attribute.kind == "color" and not attribute.negated else None
+        if tone is not None:
+            score = score * (1.0 - DULLER * np.clip((tone[likely].max() - tone) / TONES, 0.0, 1.0))
+    return score
 
 
 def score_map(forest: Forest, score: Column) -> ExplanationMap:
