@@ -50,11 +50,13 @@ def version(root: Path = ROOT) -> str:
     return parser.get("general", "version")
 
 
-def sources(folder: Path, suffixes: tuple) -> Iterator[Path]:
-    """Files of a source folder, sorted. Raises SystemExit at one of an unknown kind."""
+def sources(folder: Path, suffixes: tuple, left_out: tuple = ()) -> Iterator[Path]:
+    """Files of a source folder, sorted, less some of its folders. Raises SystemExit at one of an unknown kind."""
     for path in sorted(folder.rglob("*")):
         parts = path.relative_to(folder).parts
         if path.is_dir() or "__pycache__" in parts or any(p.startswith(".") for p in parts) or path.suffix == ".pyc":
+            continue
+        if parts[0] in left_out:
             continue
         if path.suffix not in suffixes:
             raise SystemExit(f"{path} is of no kind that belongs into the package ({', '.join(suffixes)})")
@@ -69,10 +71,8 @@ def content(root: Path = ROOT) -> Iterator[tuple[Path, str]]:
     for name in ("metadata.txt", "LICENSE"):
         yield root / name, f"{TOP}/{name}"
     server = root / "inference_server"
-    for path in sources(server, SERVER_SUFFIXES):
-        relative = path.relative_to(server)
-        if relative.parts[0] not in SERVER_LEFT_OUT:
-            yield path, f"{TOP}/server/inference_server/{relative.as_posix()}"
+    for path in sources(server, SERVER_SUFFIXES, SERVER_LEFT_OUT):
+        yield path, f"{TOP}/server/inference_server/{path.relative_to(server).as_posix()}"
     for source, target in SERVER_EXTRAS.items():
         if (root / source).is_file():
             yield root / source, f"{TOP}/server/{target}"

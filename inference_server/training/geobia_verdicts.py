@@ -22,7 +22,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.crs import CRS
 from rasterio.transform import Affine
 from sklearn.ensemble import HistGradientBoostingRegressor
@@ -32,10 +31,7 @@ from inference_server.models.evidence.classes import OUTPUTS
 from inference_server.models.geobia import additive, boosted
 from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VERDICT, by_rules, weighed
 from inference_server.models.geobia.engine import GeobiaEngine
-from inference_server.models.geobia.features import Column
-from inference_server.models.geobia.selection import Forest
 from inference_server.raster import RasterTile
-from inference_server.training.evidence_surfaces import LABELS, OPEN, label_file
 from inference_server.training.geobia import REAL, RECIPES, Recipe, best_objects
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
 from inference_server.training.geobia_trees import as_onnx, write
@@ -53,14 +49,10 @@ FIRST_SEED = 20_000
 WORTHLESS, PERFECT, AN_OBJECTS = 0.25, 0.8, 0.5
 #: Nodes of a tile that are kept: with some agreement all; of others that anything speaks for, and of the rest.
 NEAR, LIKELY_DEGREE, AT_MOST, REST = 0.3, 0.15, 9000, 800
-#: A node that is no object's is of the land cover that so much of it was labelled as, by eye.
-MOSTLY = 0.85
-#: What land cover may be beside what it was labelled as: people call the grass between runways a field.
-MAY_BE = {**OPEN, "grass": ("field",)}
 #: Real objects count as much as generated ones, but none more than so many times.
 REAL_AT_MOST = 4.0
 #: Of the tiles of each real set, every so many.
-EVERY = {towns: 1, cars: 2, planes: 2, trees: 1}
+EVERY = {towns: 1, cars: 2, planes: 4, trees: 1}
 #: Of tiles larger than this the middle is taken.
 SIDE_PX, SMALLEST_PX = 1024, 15
 TREES, LEAVES = 100, 20
@@ -74,8 +66,8 @@ class NodeSample:
         source: of the tile.
         common: (node, column) attributes and the means of the network's outputs, in the order of ``COMMON``.
         rules, outside, degree: (node, class) what the rules say, what goes on beyond the border, both weighed by hand.
-        iou: (node,) agreement with the labelled object that agrees best; of a node of a labelled land cover its share.
-        names: (node,) that object's class, or that land cover, "" without.
+        iou: (node,) agreement with the labelled object that agrees best.
+        names: (node,) that object's class, "" without.
         weight: (node,) how many nodes of the tile it stands for.
     """
 
@@ -104,21 +96,14 @@ def generated_scene(seed: int) -> LabelledTile:
     return labelled_scene(seed, side_px=SIDE_PX if gsd == 0.3 else 768, gsd_m=gsd, smallest_px=SMALLEST_PX)
 
 
-def middle(shape: tuple[int, int]) -> tuple[slice, slice]:
-    """The middle of a large tile, the whole of another."""
-    rows, cols = shape
-    if rows * cols <= 1.15 * SIDE_PX**2:
-        return np.s_[:rows, :cols]
-    top, left = max(0, (rows - SIDE_PX) // 2), max(0, (cols - SIDE_PX) // 2)
-    return np.s_[top : min(rows, top + SIDE_PX), left : min(cols, left + SIDE_PX)]
-
-
 def middle_of(tile: LabelledTile) -> LabelledTile:
-    """The middle of a tile, with the objects that have their middle in it."""
-    at = middle(tile.valid.shape)
-    valid, top, left = tile.valid[at], at[0].start or 0, at[1].start or 0
-    if valid.shape == tile.valid.shape:
+    """The middle of a large tile, with the objects that have their middle in it."""
+    rows, cols = tile.valid.shape
+    if rows * cols <= 1.15 * SIDE_PX**2:
         return tile
+    top, left = max(0, (rows - SIDE_PX) // 2), max(0, (cols - SIDE_PX) // 2)
+    at = np.s_[top : top + SIDE_PX, left : left + SIDE_PX]
+    valid = tile.valid[at]
     objects = []
     for item in tile.objects:
         x0, y0, x1, y1 = np.array(item.box) - (left, top, left, top)
@@ -129,32 +114,9 @@ def middle_of(tile: LabelledTile) -> LabelledTile:
     return replace(tile, rgb=rgb, valid=valid, objects=tuple(objects))
 
 
-def surfaces_of(tile: LabelledTile) -> NDArray[np.uint8] | None:
-    """(row, col) numbers of ``LABELS`` over the middle of a tile; None where nobody labelled it."""
-    path = label_file(tile.source, tile.name)
-    if not path.exists():
-        return None
-    shape = tile.valid.shape
-    with Image.open(path) as picture:
-        return np.asarray(picture.resize(shape[::-1], Image.Resampling.NEAREST))[middle(shape)]
-
-
-def covers(forest: Forest, labels: NDArray[np.uint8], rows: NDArray[np.int64]) -> tuple[NDArray[np.str_], Column]:
-    """The land cover that most of each of some nodes was labelled as, "" for none, and its share."""
-    first = forest.trees[0]
-    names, shares = np.full(len(rows), "", dtype="<U20"), np.zeros(len(rows))
-    for number in np.unique(labels[labels > 0]):
-        leaf = first.leaf_sums(labels == number) / np.maximum(first.leaf_area, 1.0)
-        share = np.concatenate([tree.mean(leaf)[tree.own] for tree in forest.trees])[rows]
-        names[share > MOSTLY] = LABELS[number]
-        shares = np.maximum(shares, np.where(share > MOSTLY, share, 0.0))
-    return names, shares
-
-
 def sample(item: LabelledTile | int) -> NodeSample:
     """Nodes of a labelled tile, or of the generated scene of a seed."""
     tile = generated_scene(item) if isinstance(item, int) else middle_of(item)
-    surfaces = None if isinstance(item, int) else surfaces_of(item)
     affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_500_000)
     encoding = GeobiaEngine().encode(RasterTile(tile.rgb, tile.valid, affine, CRS.from_epsg(32631)), silent)
     nodes, boxes = encoding.nodes, encoding.forest.boxes
@@ -164,16 +126,11 @@ def sample(item: LabelledTile | int) -> NodeSample:
     rows, weight = _drawn(best, degree.max(axis=1), np.random.default_rng(zlib.crc32(tile.name.encode())))
     columns = additive.attributes(nodes.t, tile.gsd_m, nodes.gradient_scale)
     outside = np.stack([nodes.witness.outside(SEEN_AS[name])[rows] for name in CLASSES], axis=1)
-    names = np.array([tile.objects[o].name if o >= 0 else "" for o in owner[rows]], dtype="<U20")
-    agreement = best[rows]
-    if surfaces is not None:
-        cover, share = covers(encoding.forest, surfaces, rows)
-        is_covered = (agreement <= AN_OBJECTS) & (cover != "")
-        names, agreement = np.where(is_covered, cover, names), np.where(is_covered, share, agreement)
+    names = np.array([tile.objects[o].name if o >= 0 else "" for o in owner[rows]], dtype=np.str_)
     common = np.column_stack([*(columns[name][rows] for name in additive.ATTRIBUTES), nodes.witness.inside(rows)])
     return NodeSample(
         tile.source, _single(common), _single(rules[rows]), _single(outside), _single(degree[rows]),
-        _single(agreement), names, _single(weight),
+        _single(best[rows]), names, _single(weight),
     )  # fmt: skip
 
 
@@ -214,8 +171,7 @@ def learnt_from(
             value = np.zeros(len(used))
         else:
             # Not labelled there: only what is surely something else tells anything.
-            is_open = np.isin(each.names, [label for label, leaves in MAY_BE.items() if recipe.members & {*leaves}])
-            used &= (each.names != "") & (each.iou > AN_OBJECTS) & ~is_member & ~is_open
+            used &= (each.names != "") & (each.iou > AN_OBJECTS) & ~is_member
             value = np.zeros(len(used))
         rows = np.flatnonzero(used)
         own = (each.rules[rows, number], each.outside[rows, number])
