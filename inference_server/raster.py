@@ -107,9 +107,11 @@ def read_window(
         pixel_size_m: metres a pixel of the raster, as the user says; believed where it has no CRS.
 
     Raises:
-        InvalidTile: the file is no raster, or the extent lies outside it.
+        InvalidTile: the file is no raster, the extent lies outside it, or the pixel size is none.
         EmptyTile: no pixel there is valid.
     """
+    if pixel_size_m is not None and not (math.isfinite(pixel_size_m) and pixel_size_m > 0):
+        raise InvalidTile(f"pixel size: expected metres above 0, got {pixel_size_m}", field="pixel_size_m")
     try:
         with rasterio.Env(GDAL_CACHEMAX=128), open_raster(path) as dataset:
             affine, crs = placed(dataset)

@@ -354,3 +354,9 @@ def test_a_real_scene_of_ground_control_points_is_placed():
     assert -180 <= lon <= 180
     assert -90 <= lat <= 90
     assert Placement(tile.affine, tile.crs).gsd_m(tile.width, tile.height) == pytest.approx(200, rel=0.05)
+
+
+@pytest.mark.parametrize("size", [0.0, -1.0, float("nan"), float("inf")])
+def test_a_pixel_size_that_is_none_is_refused(tmp_path, size):
+    with pytest.raises(InvalidTile, match="expected metres above 0"):
+        read_window(tmp_path / "any.tif", pixel_size_m=size)
