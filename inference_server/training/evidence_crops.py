@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from inference_server.models.evidence.classes import BIT, EVIDENCE_CLASSES
+from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, bits_of
 from inference_server.models.evidence.runtime import planes_of
 
 CROP_PX = 256
@@ -137,13 +137,13 @@ def _paste(
     rng: np.random.Generator,
 ) -> None:
     """Puts the donor's countable things where they lie onto the other crop, with a soft rim."""
-    bits = np.uint32(sum(1 << BIT[name] for name in PASTED))
+    bits = np.uint32(bits_of(PASTED))
     there = (donor[1] & bits) != 0
     if not there.any() or there.mean() > 0.5:
         return
     alpha = np.clip(gaussian_filter(there.astype(np.float32), rng.uniform(0.4, 0.9)) * 1.5, 0, 1)
     rgb[:] = (rgb * (1 - alpha) + donor[0] * alpha).astype(np.uint8)
-    kept = bits | np.uint32((1 << BIT["core"]) | (1 << BIT["edge"]))
+    kept = bits | np.uint32(bits_of([CORE, EDGE]))
     on[there] = donor[1][there] & kept
     unknown[there] = 0
 

@@ -10,7 +10,7 @@ import argparse
 import logging
 import math
 import multiprocessing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from shapely.geometry import Polygon
 
 from inference_server.evaluation.scenes import generate
 from inference_server.geometry import Mask, iou_hbb
-from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, THINGS
+from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, THINGS, bits_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
 from inference_server.models.geobia.selection import Forest
@@ -77,11 +77,6 @@ class LabelledMap:
     unknown: Bits
 
 
-def bits_of(names: Iterable[str]) -> int:
-    """The bits of several classes."""
-    return sum(1 << BIT[name] for name in names)
-
-
 def generated_map(seed: int) -> LabelledMap:
     """A generated scene: everything is known, but for what its bare ground may be taken for."""
     gsd = float(np.random.default_rng(seed).choice(PIXEL_SIZES_M))
@@ -112,8 +107,8 @@ def real_map(tile: LabelledTile) -> LabelledMap:
         _paint_outlines(tile, on, unknown)
     else:
         _paint_boxes(tile, on, unknown)
-    if label_file(tile.source, tile.name).exists():
-        with Image.open(label_file(tile.source, tile.name)) as picture:
+    if (path := label_file(tile.source, tile.name)).exists():
+        with Image.open(path) as picture:
             paint_surfaces(on, unknown, np.asarray(picture), tuple(LABELLED[tile.source].split()))
     unknown[~tile.valid] = ALL
     return LabelledMap(tile.source, tile.name, tile.gsd_m, tile.rgb, on, unknown)

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, SURFACES, THINGS
+from inference_server.models.evidence.classes import CORE, EDGE, EVIDENCE_CLASSES, SURFACES, THINGS, bits_of
 
 FOLDER = Path(__file__).parent / "surfaces"
 #: What a pixel may be labelled, beside the network's classes: the classes that each leaves open.
@@ -44,16 +44,14 @@ def paint_surfaces(
         boxed: the classes that the source itself labels; where it shows one or leaves one open, its word stands.
     """
     labels = np.asarray(Image.fromarray(labels).resize(on.shape[::-1], Image.Resampling.NEAREST))
-    own = np.uint32(sum(1 << BIT[name] for name in boxed))
-    things = np.uint32(sum(1 << BIT[name] for name in THINGS))
+    own, things, deep = (np.uint32(bits_of(names)) for names in (boxed, THINGS, (CORE, EDGE)))
     is_free = ((unknown & own) == 0) & ((on & things) == 0)
-    deep = np.uint32((1 << BIT[CORE]) | (1 << BIT[EDGE]))
     for number, name in enumerate(LABELS):
         there = is_free & (labels == number)
         if not number or not there.any():
             continue
         if name in OPEN:
-            unknown[there] = sum(1 << BIT[other] for other in OPEN[name])
+            unknown[there] = bits_of(OPEN[name])
         else:
-            on[there] |= np.uint32(1 << BIT[name])
+            on[there] |= np.uint32(bits_of([name]))
             unknown[there] = deep if name in THINGS else 0

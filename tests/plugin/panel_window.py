@@ -56,13 +56,14 @@ def spin_until(condition: Callable[[], Any], timeout_s: float = 10.0) -> bool:
     return bool(condition())
 
 
-def write_raster(path: Path) -> Path:
-    """A grey raster with a gradient."""
+def write_raster(path: Path, *, is_placed: bool = True) -> Path:
+    """A grey raster with a gradient; one that is not placed says nothing of where it lies."""
     dataset = gdal.GetDriverByName("GTiff").Create(str(path), 200, 200, 3)
-    dataset.SetGeoTransform((ORIGIN[0], 1, 0, ORIGIN[1], 0, -1))
-    reference = osr.SpatialReference()
-    reference.ImportFromEPSG(32633)
-    dataset.SetProjection(reference.ExportToWkt())
+    if is_placed:
+        dataset.SetGeoTransform((ORIGIN[0], 1, 0, ORIGIN[1], 0, -1))
+        reference = osr.SpatialReference()
+        reference.ImportFromEPSG(32633)
+        dataset.SetProjection(reference.ExportToWkt())
     for band in (1, 2, 3):
         dataset.GetRasterBand(band).WriteRaster(0, 0, 200, 200, bytes(60 + (i % 150) for i in range(40000)))
     dataset = None

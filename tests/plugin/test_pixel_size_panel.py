@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from osgeo import gdal
 from panel_window import PanelWindow, spin_until, window_on, write_raster
 from qgis.core import QgsProject, QgsRasterLayer, QgsRectangle
 from rasters import read_tile
@@ -23,18 +22,9 @@ def server() -> Iterator[ScriptedServer]:
     server.close()
 
 
-def write_unplaced(path: Path) -> Path:
-    """A grey raster that says nothing of where it lies."""
-    dataset = gdal.GetDriverByName("GTiff").Create(str(path), 200, 200, 3)
-    for band in (1, 2, 3):
-        dataset.GetRasterBand(band).WriteRaster(0, 0, 200, 200, bytes(60 + (i % 150) for i in range(40000)))
-    dataset = None
-    return path
-
-
 @pytest.fixture
 def unplaced(server: ScriptedServer, tmp_path: Path) -> Iterator[PanelWindow]:
-    with window_on(ScriptedSource(server), write_unplaced(tmp_path / "picture.tif"), tmp_path) as window:
+    with window_on(ScriptedSource(server), write_raster(tmp_path / "picture.tif", is_placed=False), tmp_path) as window:
         yield window
 
 
@@ -75,7 +65,7 @@ def test_unsaid_it_is_the_engine_that_guesses(unplaced: PanelWindow, server: Scr
 def test_it_stays_with_its_layer(unplaced: PanelWindow, tmp_path: Path) -> None:
     form = unplaced.dock.form
     form.pixel_size.setValue(0.25)
-    other = QgsRasterLayer(str(write_unplaced(tmp_path / "other.tif")), "other")
+    other = QgsRasterLayer(str(write_raster(tmp_path / "other.tif", is_placed=False)), "other")
     QgsProject.instance().addMapLayer(other)
     form.layers.setLayer(other)
     assert form.pixel_size.value() == 0.0
@@ -92,7 +82,7 @@ def test_a_layer_that_says_it_is_not_asked_about(placed: PanelWindow, server: Sc
     placed.ask("the white thing")
     placed.answer()
     assert server.requests[-1].pixel_size_m is None
-    picture = QgsRasterLayer(str(write_unplaced(tmp_path / "picture.tif")), "picture")
+    picture = QgsRasterLayer(str(write_raster(tmp_path / "picture.tif", is_placed=False)), "picture")
     QgsProject.instance().addMapLayer(picture)
     placed.dock.form.layers.setLayer(picture)
     assert placed.dock.form.pixel_size.isVisible()

@@ -27,13 +27,18 @@ ATTRIBUTES = [
 ROOF = "the white area"
 
 
+def bright_rectangle():
+    """Pixels of one bright rectangle on quiet ground."""
+    pixels = np.random.default_rng(0).integers(70, 76, (3, 256, 256)).astype(np.uint8)
+    pixels[:, 40:90, 60:140] = 240
+    return pixels
+
+
 @pytest.fixture
 def scene(tmp_path):
     """A scene with one bright rectangle on quiet ground: its box is 500030..500070, 5499955..5499980."""
-    pixels = np.random.default_rng(0).integers(70, 76, (3, 256, 256)).astype(np.uint8)
-    pixels[:, 40:90, 60:140] = 240
     path = tmp_path / "scene.tif"
-    path.write_bytes(tile_bytes(pixels))
+    path.write_bytes(tile_bytes(bright_rectangle()))
     return path
 
 
@@ -46,11 +51,9 @@ def read(path, layer=None):
 @pytest.fixture
 def picture(tmp_path):
     """The same as a picture without a place."""
-    pixels = np.random.default_rng(0).integers(70, 76, (3, 256, 256)).astype(np.uint8)
-    pixels[:, 40:90, 60:140] = 240
     path = tmp_path / "picture.png"
     with rasterio.open(path, "w", driver="PNG", width=256, height=256, count=3, dtype="uint8") as file:
-        file.write(pixels)
+        file.write(bright_rectangle())
     return path
 
 

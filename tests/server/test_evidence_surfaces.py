@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from inference_server.models.evidence.classes import BIT, CORE, EDGE
+from inference_server.models.evidence.classes import CORE, EDGE, bits_of
 from inference_server.training.evidence_data import ALL, LABELLED
 from inference_server.training.evidence_surfaces import FOLDER, LABELS, OPEN, paint_surfaces
 
 
 def bits(*names: str) -> int:
-    return sum(1 << BIT[name] for name in names)
+    return bits_of(names)
 
 
 def painted(label: str, *, on: int = 0, unknown: int = int(ALL), boxed: tuple[str, ...] = ("car",)) -> tuple[int, int]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 EVIDENCE_CLASSES = (
     "building", "road", "car", "truck", "bus", "tree", "grass", "field", "water", "pool", "tank", "ship", "container",
     "parking lot", "bridge", "airplane", "runway", "tennis court", "basketball court", "soccer field", "track",
@@ -21,3 +23,8 @@ TOPMOST = (
     "car", "truck", "bus", "container", "airplane", "ship", "tank", "pool", "tree", "building", "tennis court",
     "basketball court", "soccer field", "track", "bridge", "road", "runway", "parking lot", "water", "field", "grass",
 )  # fmt: skip
+
+
+def bits_of(names: Iterable[str]) -> int:
+    """The bits of several classes."""
+    return sum(1 << BIT[name] for name in names)
