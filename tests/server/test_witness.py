@@ -10,8 +10,8 @@ from inference_server.models.evidence.runtime import ONE, Evidence
 from inference_server.models.geobia.witness import (
     Witness,
     leaf_evidence,
+    piece_tree,
     road_pieces,
-    road_tree,
     vehicle_pieces,
     vehicle_tree,
 )
@@ -87,7 +87,7 @@ def test_leaves_take_the_mean_of_their_pixels(tree: RegionTree) -> None:
 def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
     evidence = planted(road=(4, 0, 16, 160))
     evidence.parts[BIT["road"], :, 3:9] = 0.9 * ONE
-    roads = road_tree(evidence, tree, road_pieces(evidence, np.ones((SIDE, SIDE), bool)))
+    roads = piece_tree(evidence, tree, road_pieces(evidence, np.ones((SIDE, SIDE), bool)))
     assert roads.labels is tree.labels
     bounds = roads.bounds[roads.n_leaves : -1]
     long = [b for b in bounds.tolist() if max(b[2] - b[0], b[3] - b[1]) > 0.8 * SIDE]
@@ -96,7 +96,7 @@ def test_crossing_roads_are_nodes_of_their_own(tree: RegionTree) -> None:
 
 def test_without_roads_there_is_only_the_root(tree: RegionTree) -> None:
     nothing = planted()
-    assert road_tree(nothing, tree, road_pieces(nothing, np.ones((SIDE, SIDE), bool))).n_nodes == tree.n_leaves + 1
+    assert piece_tree(nothing, tree, road_pieces(nothing, np.ones((SIDE, SIDE), bool))).n_nodes == tree.n_leaves + 1
 
 
 def test_a_vehicle_smaller_than_a_leaf_is_a_node() -> None:

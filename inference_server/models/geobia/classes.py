@@ -12,8 +12,9 @@ from inference_server.models.evidence.classes import EVIDENCE_CLASSES, OUTPUTS
 from inference_server.models.geobia.additive import additive_scores, attributes
 from inference_server.models.geobia.boosted import boosted_scores, verdicts
 from inference_server.models.geobia.features import Column, NodeTable, ramp
+from inference_server.models.geobia.pieces import VEHICLES
 from inference_server.models.geobia.pixel_size import PixelSize
-from inference_server.models.geobia.witness import VEHICLES, Witness
+from inference_server.models.geobia.witness import Witness
 
 #: Curves below this keep a node from the trees; the trees were grown on what passes.
 PASSES = 0.1
@@ -33,7 +34,7 @@ SEEN_AS: dict[str, tuple[str, ...]] = {
 #: How much the network counts beside the rules and fitted trees, where it knows the class; less where these were fitted
 #: on many real labels.
 SEEN_WORTH = 0.5
-SEEN_WORTH_OF = {"car": 0.35, "tree": 0.35}
+SEEN_WORTH_OF = {"car": 0.35, "tree": 0.35, "grass": 1.0}
 #: Classes that the network knows well: what it does not see at all is none of them, whatever the rules say.
 TRUSTED = frozenset(
     {"pool", "airplane", "bus", "truck", "tank", "ship", "container", "parking lot", "runway", "bridge", "tennis court",
@@ -150,7 +151,11 @@ class Nodes:
         rows = np.flatnonzero(found > WORTH_A_VERDICT)
         inside = self.witness.inside(rows)
         evidence = dict(zip((f"in {output}" for output in OUTPUTS), inside.T, strict=True))
-        evidence |= {"rules": ruled[rows], "outside": self.witness.outside(SEEN_AS[name])[rows]}
+        evidence |= {
+            "rules": ruled[rows],
+            "outside": self.witness.outside(SEEN_AS[name])[rows],
+            "piece": self.witness.agreement(SEEN_AS[name], rows),
+        }
         for columns in self._columns:
             mine = {attribute: column[rows] for attribute, column in columns.items()} | evidence
             out[rows] = np.maximum(out[rows], verdicts()[name](mine, np.arange(len(rows))))
@@ -266,12 +271,11 @@ def _water(n: Nodes) -> Column:
 
 
 def _river(n: Nodes) -> Column:
-    t = n.t
-    return _water(n) * n.area(600, 1e9) * np.maximum(ramp(n.ribbon, 2.5, 6.0), ramp(t.edge_share, 0.02, 0.12))
+    return n.area(600, 1e9) * np.maximum(ramp(n.ribbon, 2.5, 6.0), ramp(n.t.edge_share, 0.02, 0.12))
 
 
 def _lake(n: Nodes) -> Column:
-    return _water(n) * (0.5 + 0.5 * ramp(6.0 - n.ribbon, 0.0, 3.0))
+    return 0.5 + 0.5 * ramp(6.0 - n.ribbon, 0.0, 3.0)
 
 
 def _pool(n: Nodes) -> Column:
@@ -417,16 +421,19 @@ _FITTED: dict[str, Callable[[Nodes], Column]] = {
 #: Products of graded tests; those that also have curves, fitted on generated scenes only, must pass both.
 _TESTS: dict[str, Callable[[Nodes], Column]] = {
     "road": _road, "forest": _forest, "grass": _grass, "vegetation": _vegetation, "field": _field, "water": _water,
-    "river": _river, "lake": _lake, "pool": _pool, "soil": _soil, "court": _court, "soccer field": _soccer_field,
+    "pool": _pool, "soil": _soil, "court": _court, "soccer field": _soccer_field,
     "tank": _tank, "ship": _ship, "container": _container, "parking lot": _parking, "apron": _apron, "bridge": _bridge,
     "runway": _runway, "roundabout": _roundabout, "solar panel": _solar_panel, "shadow": _shadow, "pier": _pier,
     "thing": _thing,
 }  # fmt: skip
 
+#: Classes that are others of a certain form.
+_FORMS: dict[str, tuple[str, Callable[[Nodes], Column]]] = {"river": ("water", _river), "lake": ("water", _lake)}
+
 #: Classes that the rules do not tell from another.
 RULES_OF = {"tennis court": "court", "basketball court": "court", "track": "soccer field"}
 
-CLASSES = (*_FITTED, *_TESTS, *RULES_OF)
+CLASSES = (*_FITTED, *_TESTS, *_FORMS, *RULES_OF)
 
 
 def degree(name: str, nodes: Nodes) -> Column:
@@ -446,6 +453,9 @@ def degree(name: str, nodes: Nodes) -> Column:
 def _degree(name: str, nodes: Nodes) -> Column:
     if name in EITHER:
         return np.asarray(np.maximum.reduce([degree(each, nodes) for each in EITHER[name]]))
+    if name in _FORMS:
+        whole, form = _FORMS[name]
+        return np.asarray(degree(whole, nodes) * np.cbrt(form(nodes)))
     ruled = by_rules(name, nodes)
     if name not in SEEN_AS:
         return ruled

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ import numpy as np
 from inference_server.expression import Attribute, Phrase
 from inference_server.expression_nouns import with_article
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
-from inference_server.models.evidence.runtime import MODEL, evidence_of
+from inference_server.models.evidence.runtime import MODEL, Evidence, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
 from inference_server.models.geobia.colors import is_color, membership, tone_note, tone_of
@@ -30,6 +30,7 @@ from inference_server.models.geobia.features import (
     scene_tone,
 )
 from inference_server.models.geobia.form import OVERLOOKED, by_form
+from inference_server.models.geobia.pieces import drawn_pieces
 from inference_server.models.geobia.pixel_size import GUESSED, pixel_size
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
@@ -38,8 +39,8 @@ from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning
 from inference_server.models.geobia.witness import (
     Witness,
     leaf_evidence,
+    piece_tree,
     road_pieces,
-    road_tree,
     vehicle_pieces,
     vehicle_tree,
 )
@@ -112,7 +113,9 @@ class GeobiaEngine:
         explains=True,
     )
 
-    def __init__(self) -> None:
+    def __init__(self, see: Callable[..., Evidence] = evidence_of) -> None:
+        """With another eye than the evidence network, as long as it is asked like ``evidence_of``."""
+        self._see = see
         self.info = EngineInfo(
             **{**GeobiaEngine.info.to_dict(), "gives": GeobiaEngine.info.gives, "revision": _revision()}
         )
@@ -129,9 +132,10 @@ class GeobiaEngine:
         origin = ScenePart.origin_of(part)
         with ThreadPoolExecutor(2) as beside:
             sizing = beside.submit(pixel_size, tile, part)
-            seeing = beside.submit(lambda: evidence_of(tile.rgb, sizing.result().gsd_m, origin=origin))
+            seeing = beside.submit(lambda: self._see(tile.rgb, sizing.result().gsd_m, origin=origin))
             vehicles = beside.submit(lambda: vehicle_pieces(seeing.result(), tile.valid.shape))
             roads = beside.submit(lambda: road_pieces(seeing.result(), tile.valid))
+            drawn = beside.submit(lambda: drawn_pieces(seeing.result(), tile.valid))
             if part is not None:
                 # A batch has other work for a second core; one after the other, they need less memory.
                 seeing.result()
@@ -142,7 +146,10 @@ class GeobiaEngine:
             described.result()
             witnessed = beside.submit(leaf_evidence, seeing.result(), tree)
             seen = beside.submit(
-                lambda: (road_tree(seeing.result(), tree, roads.result()), vehicle_tree(tree, vehicles.result()))
+                lambda: (
+                    *(piece_tree(seeing.result(), tree, one) for one in (roads.result(), drawn.result().labels)),
+                    vehicle_tree(tree, vehicles.result()),
+                )
             )
             trees = (tree, *blob_trees(tree, leaves), *seen.result())
             progress("features", 1, 3)
@@ -150,7 +157,8 @@ class GeobiaEngine:
             progress("features", 2, 3)
         trees = tuple(each.without_pixels() for each in trees)
         tile_px = int(np.count_nonzero(tile.valid)) if part is None else part.nominal_px
-        witness = Witness(witnessed.result(), trees)
+        pieces = drawn.result().with_others(vehicles.result(), roads.result(), seeing.result().scale)
+        witness = Witness(witnessed.result(), trees, pieces)
         progress("features", 3, 3)
         nodes = Nodes(table, sizing.result(), tile_px, leaves.tone.gradient, witness, is_part=part is not None)
         return Encoding(Forest(trees), nodes, leaves.tone, MAX_CANDIDATES if part is None else MAX_OF_PART)

@@ -11,6 +11,7 @@ from scipy.ndimage import distance_transform_edt, find_objects, label
 from inference_server.models.evidence.classes import BIT, CORE, OUTPUTS
 from inference_server.models.evidence.runtime import ONE, Evidence
 from inference_server.models.geobia.features import Column, outside, surroundings
+from inference_server.models.geobia.pieces import NO_PIECES, VEHICLES, Pieces
 from inference_server.models.geobia.roads import separate_roads
 from inference_server.regions import IntArray, RegionTree
 
@@ -18,7 +19,6 @@ from inference_server.regions import IntArray, RegionTree
 ROAD = 0.4
 #: Probability of a vehicle, and of the core of a thing, from which a pixel belongs to one.
 VEHICLE, VEHICLE_CORE = 0.5, 0.3
-VEHICLES = ("car", "truck", "bus")
 #: Roads of fewer pixels of the evidence are none.
 SMALLEST_PX = 5
 
@@ -29,10 +29,11 @@ class Witness:
     Args:
         leaf: (leaf, output), of ``leaf_evidence``.
         trees: whose nodes are asked about, in the order of their numbering.
+        pieces: what the network draws.
     """
 
-    def __init__(self, leaf: NDArray[np.float64], trees: Sequence[RegionTree]) -> None:
-        self.leaf, self._trees = leaf, tuple(trees)
+    def __init__(self, leaf: NDArray[np.float64], trees: Sequence[RegionTree], pieces: Pieces = NO_PIECES) -> None:
+        self.leaf, self._trees, self._pieces = leaf, tuple(trees), pieces
         self._outside: dict[tuple[str, ...], Column] = {}
 
     def seen(self, names: tuple[str, ...]) -> Column:
@@ -60,6 +61,11 @@ class Witness:
             out.append(total / tree.area[nodes][:, None])
             first = last
         return np.concatenate(out)
+
+    def agreement(self, names: tuple[str, ...], rows: IntArray) -> Column:
+        """(row,) how well some nodes agree with a piece that the network draws of one of several classes, as IoU."""
+        bounds = np.concatenate([t.bounds[t.own] for t in self._trees])[rows]
+        return self._pieces.agreement(names, bounds[:, [1, 0, 3, 2]].astype(np.float64))
 
     def _leaf_sum(self, names: tuple[str, ...]) -> Column:
         return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
@@ -153,8 +159,8 @@ def road_pieces(evidence: Evidence, valid: NDArray[np.bool_]) -> NDArray[np.int6
     return separate_roads((p > ROAD) & evidence.sampled(valid))
 
 
-def road_tree(evidence: Evidence, tree: RegionTree, pieces: NDArray[np.int64]) -> RegionTree:
-    """A flat tree over the same leaves: each single road, and the root above all."""
+def piece_tree(evidence: Evidence, tree: RegionTree, pieces: NDArray[np.int64]) -> RegionTree:
+    """A flat tree over the same leaves: what the network draws, numbered by pixel of the evidence, and the root."""
     return _flat_tree(tree, _majority(tree.n_leaves, evidence.sampled(tree.labels), pieces))
 
 
