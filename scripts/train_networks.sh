@@ -1,14 +1,15 @@
 #!/bin/bash
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER [quick]
-# The evidence network (evidence.onnx, four hours on two cores), then ProVG on its maps (provg.onnx, three hours).
-# Both land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
+# The evidence network (early.onnx, then evidence.onnx with the late labels too, four hours on two cores), the embedded
+# engine's verdicts (verdicts.npz, a quarter of an hour), then ProVG on the network's maps (provg.onnx, three hours).
+# All land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 # "quick" does every step on little data, in some minutes, to see that all of them run: what it makes is of no use.
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 minutes=1 provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 early=0.5 minutes=1 judged=2 provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
-    generated=1200 minutes=230
+    generated=1200 early=160 minutes=230 judged=90
     provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
 fi
 mkdir -p "$folder"
@@ -20,13 +21,21 @@ if [ ! -e .venv-train/.installed ]; then
     $python -m pip install --quiet -r inference_server/requirements.txt -e ".[dev,provg]"
     touch .venv-train/.installed
 fi
-if [ ! -e "$folder/maps/complete" ]; then
-    $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" --generated "$generated"
-    touch "$folder/maps/complete"
-fi
-if [ ! -e "$folder/evidence.onnx" ]; then
-    $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$minutes" \
-        --state "$folder/evidence.pt" --output "$folder/evidence.onnx"
+# What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
+train() { # NAME MINUTES [--early]
+    if [ ! -e "$folder/$1.onnx" ]; then
+        $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
+            --generated "$generated" "${@:3}"
+        $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" \
+            --state "$folder/evidence.pt" --output "$folder/$1.onnx"
+    fi
+}
+train early "$early" --early
+train evidence "$minutes"
+if [ ! -e "$folder/verdicts.npz" ]; then
+    $python -m inference_server.training.geobia_verdicts --data "$data" --cache "$folder/verdicts" \
+        --generated "$judged" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \
+        --output "$folder/verdicts.npz"
 fi
 resume=(); [ -e "$folder/provg/state.pt" ] && resume=(--resume)
 $python -m inference_server train provg -o "$folder/provg" --data "$data" --cache "$folder/pictures" \

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import find_objects, gaussian_filter, label
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
@@ -19,9 +20,9 @@ from inference_server.models.evidence.runtime import planes_of
 
 CROP_PX = 256
 #: How often a crop comes from each source when it is not drawn by class.
-SOURCES = {"generated": 0.6, "towns": 0.14, "cars": 0.1, "planes": 0.1, "trees": 0.06}
+SOURCES = {"generated": 0.35, "towns": 0.22, "cars": 0.14, "planes": 0.24, "trees": 0.05}
 #: How often a crop is drawn around a pixel of a class, each class alike; within it, a real picture where there is one.
-BY_CLASS, REAL_FIRST = 0.6, 0.4
+BY_CLASS, REAL_FIRST = 0.55, 0.65
 #: Small things that are told apart by a few pixels are drawn so many times as often as the others.
 OFTENER = {"truck": 3.0, "bus": 3.0, "container": 2.0, "tank": 2.0}
 #: Things that are pasted from generated scenes onto real ground, and how often.
@@ -31,7 +32,13 @@ GSD_KNOWN = 0.8
 #: Metres a pixel of most crops, around what tiles are brought to, and of the others.
 USUAL_M, ANY_M = (0.23, 0.42), (0.15, 0.75)
 USUALLY = 0.8
-#: No real picture is enlarged more than so: what it showed then would be blur, which no tile is.
+#: How often roofs and vehicles of a crop are painted anew, and each of them then: real ones were seen in few colours.
+REPAINT, REPAINT_EACH = 0.3, 0.6
+PAINTED = ("building", "car", "truck", "bus")
+#: Hues of paint, in turns, and how far they stray: red, brick, yellow, green, blue; grays come by little saturation.
+PAINTS, STRAY = (0.0, 0.03, 0.13, 0.4, 0.6), 0.05
+#: No picture is enlarged more than so: what it showed then would be blur, which no tile is. Coarse ones are shown as
+#: they are, too.
 ENLARGED = 2.0
 
 Array = NDArray[np.float32]
@@ -94,6 +101,8 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
                 name = str(rng.choice(names))
                 donors = by_class[name][0]
                 _paste(rgb, on, unknown, self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd), rng)
+        if rng.random() < REPAINT:
+            _repaint(rgb, on, rng)
         return rgb, on, unknown, gsd
 
     def _crop(
@@ -102,7 +111,9 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         rgb, on, unknown, gsd = self._read(path)
         if gsd_m is None:
             finest, coarsest = USUAL_M if rng.random() < USUALLY else ANY_M
-            gsd_m = max(gsd / ENLARGED, float(np.exp(rng.uniform(np.log(finest), np.log(coarsest)))))
+            if gsd / ENLARGED > finest:
+                finest, coarsest = gsd / ENLARGED, max(gsd, coarsest)
+            gsd_m = float(np.exp(rng.uniform(np.log(finest), np.log(coarsest))))
         scale = gsd_m / gsd
         rows, cols = on.shape
         side = int(np.clip(round(self._crop_px * scale), 64, min(rows, cols)))
@@ -146,6 +157,24 @@ def _paste(
     kept = bits | np.uint32(bits_of([CORE, EDGE]))
     on[there] = donor[1][there] & kept
     unknown[there] = 0
+
+
+def _repaint(rgb: NDArray[np.uint8], on: NDArray[np.uint32], rng: np.random.Generator) -> None:
+    """Gives roofs and vehicles other colours, each its own, with the light and shadow they had, in place."""
+    is_in = (on & np.uint32(bits_of(PAINTED))) != 0
+    pieces, _ = label(is_in)
+    for number, window in enumerate(find_objects(pieces), 1):
+        if rng.random() > REPAINT_EACH:
+            continue
+        here = pieces[window] == number
+        there = rgb[:, window[0], window[1]].astype(np.float32)
+        light = there.mean(axis=0)
+        hue = (float(rng.choice(PAINTS)) + rng.normal(0, STRAY)) % 1.0
+        paint = colorsys.hsv_to_rgb(hue, rng.uniform(0.05, 0.85), 255.0 * rng.uniform(0.3, 0.95))
+        shading = np.clip(light / max(float(light[here].mean()), 1.0), 0.2, 2.0)
+        painted = np.clip(shading * np.array(paint, np.float32)[:, None, None], 0, 255)
+        alpha = 0.9 * np.clip(gaussian_filter(here.astype(np.float32), 0.6), 0, 1) * here
+        rgb[:, window[0], window[1]] = (there * (1 - alpha) + painted * alpha).astype(np.uint8)
 
 
 def _recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> Array:

@@ -16,7 +16,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rasterio.features import rasterize
 from scipy.ndimage import distance_transform_edt
 from shapely.geometry import Polygon
@@ -28,7 +27,7 @@ from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
 from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
-from inference_server.training.evidence_surfaces import label_file, paint_surfaces
+from inference_server.training.evidence_surfaces import EARLY, LATE, labels_of, paint_surfaces
 from inference_server.training.geobia_labels import LabelledTile, cars, planes, towns, trees
 
 log = logging.getLogger(__name__)
@@ -52,6 +51,8 @@ ABSENT = {
     " car truck bus container parking_lot",
 }
 LABELLED = {"towns": "building", "cars": "car truck bus", "planes": "airplane", "trees": "tree"}
+#: Airports that the rules and verdicts were not fitted on, of which those are taken whose land cover was labelled.
+MORE_PLANES = slice(2, None, 3)
 #: Outlines of the towns are off by up to so many metres.
 OUTLINE_ERROR_M = 0.9
 
@@ -94,10 +95,10 @@ def generated_map(seed: int) -> LabelledMap:
     return LabelledMap("generated", str(seed), gsd, scene.rgb, on, unknown)
 
 
-def real_map(tile: LabelledTile) -> LabelledMap:
+def real_map(tile: LabelledTile, labels: NDArray[np.uint8] | None = None) -> LabelledMap:
     """A labelled picture: a box's thing is the region of the tree that fills it best, the rest of it is unknown.
 
-    Around the source's own labels stands what was labelled by eye (``evidence_surfaces``).
+    Around the source's own labels stands what was labelled by eye (``evidence_surfaces.labels_of``).
     """
     shape = tile.rgb.shape[1:]
     on = np.zeros(shape, np.uint32)
@@ -107,9 +108,8 @@ def real_map(tile: LabelledTile) -> LabelledMap:
         _paint_outlines(tile, on, unknown)
     else:
         _paint_boxes(tile, on, unknown)
-    if (path := label_file(tile.source, tile.name)).exists():
-        with Image.open(path) as picture:
-            paint_surfaces(on, unknown, np.asarray(picture), tuple(LABELLED[tile.source].split()))
+    if labels is not None:
+        paint_surfaces(on, unknown, labels, tuple(LABELLED[tile.source].split()))
     unknown[~tile.valid] = ALL
     return LabelledMap(tile.source, tile.name, tile.gsd_m, tile.rgb, on, unknown)
 
@@ -190,13 +190,20 @@ def _raster(outline: Polygon, shape: tuple[int, int]) -> NDArray[np.bool_]:
     return np.asarray(rasterize([outline], out_shape=shape, dtype="uint8") > 0)
 
 
-def real_maps(data: Path) -> Iterator[LabelledMap]:
-    """All of them; the readers keep what is left for looking at."""
+def real_maps(data: Path, parts: tuple[str, ...] = (EARLY, LATE)) -> Iterator[LabelledMap]:
+    """All of them, with these parts of what was labelled by eye.
+
+    The second of every three airports and of every two streets are left for looking at.
+    """
     for reader in (towns, cars, planes, trees):
         for tile in reader(data / reader.__name__):
             if tile.source == "towns" and tile.name.split("/")[1] == "8":
                 continue
-            yield real_map(tile)
+            yield real_map(tile, labels_of(tile.source, tile.name, parts))
+    for tile in planes(data / "planes", MORE_PLANES):
+        labels = labels_of(tile.source, tile.name, parts)
+        if labels is not None:
+            yield real_map(tile, labels)
 
 
 def write(item: LabelledMap, folder: Path) -> Path:
@@ -219,6 +226,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with towns/, cars/, planes/, trees/")
     parser.add_argument("--cache", type=Path, required=True, help="folder to write to")
     parser.add_argument("--generated", type=int, default=1200, help="number of generated scenes")
+    parser.add_argument("--early", action="store_true", help="without the late part of what was labelled by eye")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
@@ -227,7 +235,7 @@ def main() -> None:
         for done, _ in enumerate(pool.imap_unordered(_generate, jobs, chunksize=4), 1):
             if done % 100 == 0:
                 log.info("%d of %d scenes", done, len(jobs))
-    for number, item in enumerate(real_maps(args.data), 1):
+    for number, item in enumerate(real_maps(args.data, (EARLY,) if args.early else (EARLY, LATE)), 1):
         write(item, args.cache)
         if number % 50 == 0:
             log.info("%d real pictures", number)

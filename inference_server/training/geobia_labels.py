@@ -45,9 +45,10 @@ class LabelledTile:
     """A tile with all objects of the classes that its source labels.
 
     Attributes:
-        source: "generated", "towns", "cars", "planes" or "trees"; name: of the tile in it.
+        source: "generated", "towns", "cars", "planes", "trees" or "surfaces"; name: of the tile in it.
         rgb: (3, row, col) uint8; valid: (row, col) bool; gsd_m: metres a pixel.
         objects: the labelled ones.
+        known: (row, col) where anything is known, None for everywhere.
     """
 
     source: str
@@ -56,6 +57,7 @@ class LabelledTile:
     valid: NDArray[np.bool_]
     gsd_m: float
     objects: tuple[LabelledObject, ...]
+    known: NDArray[np.bool_] | None = None
 
 
 def generated_tile(seed: int) -> LabelledTile:

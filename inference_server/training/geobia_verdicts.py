@@ -3,8 +3,10 @@
 The engine weighs rules and evidence by hand; here trees learn to: how well a node is an object of a class (its IoU
 with one, 0 for nodes of anything else), from its attributes, the rules' answer, what the network sees inside of it, and
 how much of its class goes on beyond its border. Half a roof, or a roof with its yard, is told from the roof by that.
-Only nodes that the weighing lets pass are learnt from, as only they are judged. Takes a quarter of an hour on two
-cores; writes ``models/geobia/verdicts.npz``. Needs scikit-learn (extra ``train``).
+Only nodes that the weighing lets pass are learnt from, as only they are judged. A network sees what it learnt from
+better than what a user has: generated scenes and the sources' pictures are shown with doubts, pictures whose land cover
+was labelled by eye by a network that has not learnt from them (``--sight``). Takes a quarter of an hour on two cores;
+writes ``models/geobia/verdicts.npz``. Needs scikit-learn (extra ``train``).
 """
 
 from __future__ import annotations
@@ -28,12 +30,16 @@ from sklearn.ensemble import HistGradientBoostingRegressor
 
 from inference_server.models.base import silent
 from inference_server.models.evidence.classes import OUTPUTS
+from inference_server.models.evidence.runtime import MODEL, evidence_of
 from inference_server.models.geobia import additive, boosted
 from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VERDICT, by_rules, weighed
 from inference_server.models.geobia.engine import GeobiaEngine
+from inference_server.models.geobia.selection import Forest
 from inference_server.raster import RasterTile
 from inference_server.training.geobia import REAL, RECIPES, Recipe, best_objects
+from inference_server.training.geobia_doubting import Doubting
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
+from inference_server.training.geobia_surfaces import SOURCE, surfaces
 from inference_server.training.geobia_trees import as_onnx, write
 
 log = logging.getLogger(__name__)
@@ -53,6 +59,10 @@ NEAR, LIKELY_DEGREE, AT_MOST, REST = 0.3, 0.15, 9000, 800
 REAL_AT_MOST = 4.0
 #: Of the tiles of each real set, every so many.
 EVERY = {towns: 1, cars: 2, planes: 4, trees: 1}
+#: Classes that the land cover labelled by eye says nothing of.
+UNNAMED = frozenset({"car", "bus", "truck", "airplane", "container"})
+#: A node is judged by the labels where so much of it is labelled at all.
+KNOWN = 0.6
 #: Of tiles larger than this the middle is taken.
 SIDE_PX, SMALLEST_PX = 1024, 15
 TREES, LEAVES = 100, 20
@@ -65,7 +75,8 @@ class NodeSample:
     Attributes:
         source: of the tile.
         common: (node, column) attributes and the means of the network's outputs, in the order of ``COMMON``.
-        rules, outside, degree: (node, class) what the rules say, what goes on beyond the border, both weighed by hand.
+        rules, outside, piece, degree: (node, class) what the rules say, what goes on beyond the border, how well the
+            node agrees with a piece that the network draws, rules and network weighed by hand.
         iou: (node,) agreement with the labelled object that agrees best.
         names: (node,) that object's class, "" without.
         weight: (node,) how many nodes of the tile it stands for.
@@ -75,6 +86,7 @@ class NodeSample:
     common: NDArray[np.float32]
     rules: NDArray[np.float32]
     outside: NDArray[np.float32]
+    piece: NDArray[np.float32]
     degree: NDArray[np.float32]
     iou: NDArray[np.float32]
     names: NDArray[np.str_]
@@ -85,9 +97,14 @@ COMMON = (*additive.ATTRIBUTES, *(f"in {output}" for output in OUTPUTS))
 
 
 def recipe_of(name: str) -> Recipe:
-    """As the class's rules were fitted; of a class without rules of its own, with its own labels only."""
+    """As the class's rules were fitted; of a class without rules of its own, with its own labels only.
+
+    Where the land cover was labelled by eye there is nothing of the classes that it does not name, but for vehicles
+    and airplanes.
+    """
     rules = RULES_OF.get(name, name)
-    return RECIPES[name] if rules == name else replace(RECIPES[rules], members=frozenset({name}))
+    recipe = RECIPES[name] if rules == name else replace(RECIPES[rules], members=frozenset({name}))
+    return recipe if name in UNNAMED else replace(recipe, labelled_in=recipe.labelled_in | {SOURCE})
 
 
 def generated_scene(seed: int) -> LabelledTile:
@@ -111,27 +128,50 @@ def middle_of(tile: LabelledTile) -> LabelledTile:
             box = (max(x0, 0.0), max(y0, 0.0), min(x1, valid.shape[1]), min(y1, valid.shape[0]))
             objects.append(replace(item, box=box, outline=None))
     rgb = np.ascontiguousarray(tile.rgb[:, at[0], at[1]])
-    return replace(tile, rgb=rgb, valid=valid, objects=tuple(objects))
+    known = None if tile.known is None else tile.known[at]
+    return replace(tile, rgb=rgb, valid=valid, objects=tuple(objects), known=known)
 
 
-def sample(item: LabelledTile | int) -> NodeSample:
-    """Nodes of a labelled tile, or of the generated scene of a seed."""
+def sample(item: LabelledTile | int, *, network: Path = MODEL, sight: Path = MODEL) -> NodeSample:
+    """Nodes of a labelled tile, or of the generated scene of a seed.
+
+    Args:
+        item: the tile, or the seed.
+        network: the evidence network that shows it, with doubts.
+        sight: the one that shows what was labelled by eye, which it has not learnt from.
+    """
     tile = generated_scene(item) if isinstance(item, int) else middle_of(item)
     affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_500_000)
-    encoding = GeobiaEngine().encode(RasterTile(tile.rgb, tile.valid, affine, CRS.from_epsg(32631)), silent)
+    rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
+    see = Doubting(rng, network) if tile.known is None else partial(evidence_of, model=sight)
+    raster = RasterTile(np.ascontiguousarray(tile.rgb), tile.valid, affine, CRS.from_epsg(32631))
+    encoding = GeobiaEngine(see).encode(raster, silent)
     nodes, boxes = encoding.nodes, encoding.forest.boxes
     rules = np.stack([by_rules(name, nodes) for name in CLASSES], axis=1)
     degree = np.stack([weighed(name, nodes, rules[:, i]) for i, name in enumerate(CLASSES)], axis=1)
     best, owner = best_objects(boxes, nodes.t.area, tile.objects)
-    rows, weight = _drawn(best, degree.max(axis=1), np.random.default_rng(zlib.crc32(tile.name.encode())))
+    told = np.arange(len(best))
+    if tile.known is not None:
+        told = np.flatnonzero(known_share(encoding.forest, tile.known) > KNOWN)
+    rows, weight = _drawn(best[told], degree[told].max(axis=1), rng)
+    rows = told[rows]
     columns = additive.attributes(nodes.t, tile.gsd_m, nodes.gradient_scale)
     outside = np.stack([nodes.witness.outside(SEEN_AS[name])[rows] for name in CLASSES], axis=1)
+    piece = np.stack([nodes.witness.agreement(SEEN_AS[name], rows) for name in CLASSES], axis=1)
     names = np.array([tile.objects[o].name if o >= 0 else "" for o in owner[rows]], dtype=np.str_)
     common = np.column_stack([*(columns[name][rows] for name in additive.ATTRIBUTES), nodes.witness.inside(rows)])
     return NodeSample(
-        tile.source, _single(common), _single(rules[rows]), _single(outside), _single(degree[rows]),
+        tile.source, _single(common), _single(rules[rows]), _single(outside), _single(piece), _single(degree[rows]),
         _single(best[rows]), names, _single(weight),
     )  # fmt: skip
+
+
+def known_share(forest: Forest, known: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """(node,) what share of each node's pixels is known."""
+    base = forest.trees[0]
+    is_in = base.labels >= 0
+    of_leaf = np.bincount(base.labels[is_in], known[is_in], base.n_leaves) / np.maximum(base.leaf_area, 1.0)
+    return np.concatenate([tree.mean(of_leaf)[tree.own] for tree in forest.trees])
 
 
 def _single(x: NDArray[Any]) -> NDArray[np.float32]:
@@ -174,17 +214,17 @@ def learnt_from(
             used &= (each.names != "") & (each.iou > AN_OBJECTS) & ~is_member
             value = np.zeros(len(used))
         rows = np.flatnonzero(used)
-        own = (each.rules[rows, number], each.outside[rows, number])
+        own = (each.rules[rows, number], each.outside[rows, number], each.piece[rows, number])
         parts.append(np.column_stack([each.common[rows][:, kept], *own]))
         values.append(value[rows])
         weights.append(each.weight[rows].astype(np.float64))
-        is_real.append(np.full(len(rows), each.source in REAL))
+        is_real.append(np.full(len(rows), each.source in (*REAL, SOURCE)))
     y, w, of_real = np.concatenate(values), np.concatenate(weights), np.concatenate(is_real)
     objects, real_objects = (w[(y > AN_OBJECTS) & group].sum() for group in (~of_real, of_real))
     if real_objects > 0:
         w[of_real] *= np.clip(objects / real_objects, 1.0, REAL_AT_MOST)
     y = np.clip((y - WORTHLESS) / (PERFECT - WORTHLESS), 0.0, 1.0)
-    return np.concatenate(parts), y, w, (*(COMMON[i] for i in kept), "rules", "outside")
+    return np.concatenate(parts), y, w, (*(COMMON[i] for i in kept), "rules", "outside", "piece")
 
 
 def fit(x: NDArray[np.float32], y: NDArray[np.float64], weight: NDArray[np.float64]) -> HistGradientBoostingRegressor:
@@ -196,15 +236,15 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float64], weight: NDArray[np.float
     return model.fit(x, y, sample_weight=weight)
 
 
-def stored_sample(item: LabelledTile | int, folder: Path) -> NodeSample:
-    """The sample of a tile, from ``folder`` where it was taken before."""
+def stored_sample(item: LabelledTile | int, folder: Path, **networks: Path) -> NodeSample:
+    """The sample of a tile, see ``sample``, from ``folder`` where it was taken before."""
     name = f"generated_{item}" if isinstance(item, int) else f"{item.source}_{item.name.replace('/', '_')}"
     path = folder / f"{name}.npz"
     if path.exists():
         with np.load(path) as stored:
             values = {f.name: stored[f.name] for f in fields(NodeSample)}
         return NodeSample(**{**values, "source": str(values["source"])})
-    made = sample(item)
+    made = sample(item, **networks)
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f.name: getattr(made, f.name) for f in fields(NodeSample)}
     np.savez_compressed(path, **arrays)
@@ -217,6 +257,11 @@ def main() -> None:
     parser.add_argument("--generated", type=int, default=120, help="number of generated scenes")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
     parser.add_argument("--output", type=Path, default=Path(boosted.__file__).with_name("verdicts.npz"))
+    parser.add_argument("--network", type=Path, default=MODEL, help="the evidence.onnx that shows all else")
+    parser.add_argument(
+        "--sight", type=Path, default=None,
+        help="an evidence.onnx that has not learnt from what was labelled late; without, that is left out",
+    )  # fmt: skip
     parser.add_argument("--workers", type=int, default=2)
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -225,9 +270,13 @@ def main() -> None:
         for reader, step in EVERY.items():
             yield from islice(reader(arguments.data / reader.__name__), 0, None, step)
         yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
+        if arguments.sight is not None:
+            yield from surfaces(arguments.data)
 
+    networks = {"network": arguments.network, "sight": arguments.sight or MODEL}
     with multiprocessing.Pool(arguments.workers) as pool:
-        samples = list(pool.imap(partial(stored_sample, folder=arguments.cache), tiles()))
+        taking = partial(stored_sample, folder=arguments.cache, **networks)
+        samples = list(pool.imap(taking, tiles()))
     log.info("%d tiles", len(samples))
     classes = {}
     for name in CLASSES:

@@ -8,7 +8,7 @@ from PIL import Image
 
 from inference_server.models.evidence.classes import CORE, EDGE, bits_of
 from inference_server.training.evidence_data import ALL, LABELLED
-from inference_server.training.evidence_surfaces import FOLDER, LABELS, OPEN, paint_surfaces
+from inference_server.training.evidence_surfaces import EARLY, FOLDER, LABELS, LATE, OPEN, labels_of, paint_surfaces
 
 
 def bits(*names: str) -> int:
@@ -49,10 +49,23 @@ def test_where_nobody_labelled_nothing_changes() -> None:
     assert painted("", unknown=NOT_CAR) == (0, NOT_CAR)
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.png")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", sorted(FOLDER.rglob("*.png")), ids=lambda path: path.stem)
 def test_every_picture_of_labels_is_of_a_known_source_and_holds_known_numbers(path) -> None:  # type: ignore[no-untyped-def]
     assert path.stem.split("_")[0] in LABELLED
     with Image.open(path) as picture:
         numbers = np.unique(np.asarray(picture))
     assert numbers.max() < len(LABELS)
     assert len(numbers) > 2
+
+
+def test_a_tile_has_labels_of_the_parts_that_are_asked_for() -> None:
+    (early, late) = (next((FOLDER / part).glob("planes_*.png")).stem.partition("_")[2] for part in (EARLY, LATE))
+    assert labels_of("planes", early) is not None
+    assert labels_of("planes", early, (LATE,)) is None
+    assert labels_of("planes", late, (EARLY,)) is None
+    assert labels_of("planes", late, (LATE,)) is not None
+    assert labels_of("planes", "no such airport") is None
+
+
+def test_no_tile_was_labelled_twice() -> None:
+    assert not {p.name for p in (FOLDER / EARLY).iterdir()} & {p.name for p in (FOLDER / LATE).iterdir()}
