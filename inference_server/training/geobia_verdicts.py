@@ -20,6 +20,7 @@ from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
+from tempfile import NamedTemporaryFile
 from typing import Any
 
 import numpy as np
@@ -247,7 +248,10 @@ def stored_sample(item: LabelledTile | int, folder: Path, **networks: Path) -> N
     made = sample(item, **networks)
     folder.mkdir(parents=True, exist_ok=True)
     arrays: dict[str, Any] = {f.name: getattr(made, f.name) for f in fields(NodeSample)}
-    np.savez_compressed(path, **arrays)
+    with NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
+        np.savez_compressed(file, **arrays)
+    # Whole or not at all: what was stopped is taken anew.
+    Path(file.name).replace(path)
     return made
 
 

@@ -194,11 +194,11 @@ class TestRules:
 
 class TestVerdicts:
     def test_they_read_what_the_engine_knows_of_a_node(self) -> None:
-        known = {*ATTRIBUTES, *(f"in {output}" for output in OUTPUTS), "rules", "outside"}
+        known = {*ATTRIBUTES, *(f"in {output}" for output in OUTPUTS), "rules", "outside", "piece"}
         assert set(verdicts()) <= set(SEEN_AS)
         for score in verdicts().values():
             assert set(score.attributes) <= known
-            assert {"rules", "outside"} <= set(score.attributes)
+            assert {"rules", "outside", "piece"} <= set(score.attributes)
 
     def test_only_what_something_speaks_for_is_judged(self, painted: tuple) -> None:
         rgb, _ = painted

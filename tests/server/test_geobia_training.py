@@ -67,3 +67,14 @@ def test_the_verdicts_learn_only_where_something_is_known(rgb) -> None:  # type:
     assert not taken.iou.any()
     assert "surfaces" in verdicts.recipe_of("road").labelled_in
     assert "surfaces" not in verdicts.recipe_of("car").labelled_in
+
+
+def test_a_sample_is_taken_once(rgb, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    verdicts = pytest.importorskip("inference_server.training.geobia_verdicts", reason="needs scikit-learn")
+    tile = LabelledTile("planes", "one/two", rgb, np.ones((192, 192), bool), 0.3, ())
+    taken = verdicts.stored_sample(tile, tmp_path / "new")
+    assert [p.name for p in (tmp_path / "new").iterdir()] == ["planes_one_two.npz"]
+    monkeypatch.setattr(verdicts, "sample", lambda *_, **__: pytest.fail("taken twice"))
+    again = verdicts.stored_sample(tile, tmp_path / "new")
+    np.testing.assert_array_equal(again.common, taken.common)
+    assert again.source == "planes"
