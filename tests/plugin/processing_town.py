@@ -24,10 +24,7 @@ ROOF_ROWS, ROOF_COLS = 60, 90
 
 
 def write_town(path: Path, size: int = 512) -> Path:
-    """Grass with red roofs and one white one: size x size pixels of 0.3 m.
-
-    Flat and red on grass, they are courts to the embedded engine: it is asked for those.
-    """
+    """Grass with red roofs and one white one: size x size pixels of 0.3 m."""
     rng = np.random.default_rng(1)
     rgb = np.stack([np.clip(rng.normal(grey, 7, (size, size)), 0, 255) for grey in (70, 105, 55)])
     for (row, col), colour in [*((place, (190, 50, 40)) for place in RED_ROOFS), ((380, 330), (235, 235, 230))]:

@@ -53,7 +53,7 @@ def test_ground_in_tiles_finds_what_one_tile_finds(source: LocalServer, town: Pa
     try:
         algorithm = QgsApplication.processingRegistry().createAlgorithmById("rsground:ground")
         log, context = Log(), QgsProcessingContext()
-        inputs = {"INPUT": str(town), "EXPRESSION": "the red courts", "MASKS": "memory:"}
+        inputs = {"INPUT": str(town), "EXPRESSION": "the red roofs", "MASKS": "memory:"}
         outputs, is_ok = algorithm.run(inputs, context, log)
     finally:
         QgsApplication.processingRegistry().removeProvider(provider)

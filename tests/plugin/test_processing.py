@@ -126,7 +126,7 @@ def test_every_algorithm_has_help_and_an_icon(provider: RSGroundProvider) -> Non
 @needs_qgis_process
 def test_ground_by_qgis_process(qgis_process: QgisProcess, town: Path, tmp_path: Path) -> None:
     files = {name: tmp_path / f"{name}.gpkg" for name in ("BOXES", "ORIENTED_BOXES", "MASKS")}
-    outputs = qgis_process.run("rsground:ground", INPUT=town, EXPRESSION="the red courts", **files)
+    outputs = qgis_process.run("rsground:ground", INPUT=town, EXPRESSION="the red roofs", **files)
     assert outputs["COUNT"] == 4
     layers = {name: QgsVectorLayer(str(path), name, "ogr") for name, path in files.items()}
     for layer in layers.values():
@@ -138,7 +138,7 @@ def test_ground_by_qgis_process(qgis_process: QgisProcess, town: Path, tmp_path:
     coco = tmp_path / "roofs.json"
     assert qgis_process.run("rsground:coco", INPUT=files["MASKS"], RASTER=town, OUTPUT=coco)["COUNT"] == 4
     document = json.loads(coco.read_text())
-    assert [c["name"] for c in document["categories"]] == ["court"]
+    assert [c["name"] for c in document["categories"]] == ["roof"]
     assert all(0.85 < a["area"] / (ROOF_ROWS * ROOF_COLS) < 1.05 for a in document["annotations"])
     assert len(ids[0]) == 4
 
@@ -177,7 +177,7 @@ def test_ground_in_a_model_of_two_steps(
         registry.addProvider(native)
     two_steps(tmp_path / "roofs.model3")
     around = tmp_path / "around.gpkg"
-    outputs = {"image": town, "words": "the red courts", "buffer:around": around, "around": around}
+    outputs = {"image": town, "words": "the red roofs", "buffer:around": around, "around": around}
     done = qgis_process("run", str(tmp_path / "roofs.model3"), "--", *(f"{k}={v}" for k, v in outputs.items()))
     assert done.returncode == 0, done.stdout + done.stderr
     layer = QgsVectorLayer(str(around), "around", "ogr")
@@ -197,7 +197,7 @@ def test_an_extent_in_another_crs_is_searched_only(provider: RSGroundProvider, t
     to_degrees = QgsCoordinateTransform(layer.crs(), QgsCoordinateReferenceSystem("EPSG:4326"), project)
     box = to_degrees.transformBoundingBox(square)
     extent = f"{box.xMinimum()},{box.xMaximum()},{box.yMinimum()},{box.yMaximum()} [EPSG:4326]"
-    outputs = run("rsground:ground", INPUT=layer.id(), EXPRESSION="red courts", EXTENT=extent, MASKS="memory:")
+    outputs = run("rsground:ground", INPUT=layer.id(), EXPRESSION="red roofs", EXTENT=extent, MASKS="memory:")
     project.clear()
     assert outputs["COUNT"] == outputs["MASKS"].featureCount() == 1
     assert "BOXES" not in outputs
