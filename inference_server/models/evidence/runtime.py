@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from inference_server.models.base import THREADS_VARIABLE
-from inference_server.models.evidence.classes import BIT, EVIDENCE_CLASSES, OUTPUTS
+from inference_server.models.evidence.classes import BIT, OUTPUTS
 
 MODEL = Path(__file__).with_name("evidence.onnx")
 #: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
@@ -43,11 +43,6 @@ class Evidence:
     def of(self, name: str) -> NDArray[np.float32]:
         """(row, col) probabilities of one output."""
         return self.parts[BIT[name]] * np.float32(1 / ONE)
-
-    @property
-    def likeliest(self) -> NDArray[np.float32]:
-        """(row, col) the highest probability of a class."""
-        return self.parts[: len(EVIDENCE_CLASSES)].max(axis=0) * np.float32(1 / ONE)
 
     def at(self, rows: NDArray[np.int64], cols: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Where pixels of the tile lie in ``parts``."""

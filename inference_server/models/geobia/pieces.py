@@ -17,7 +17,7 @@ from skimage.segmentation import watershed
 
 from inference_server.geometry import iou_hbb
 from inference_server.models.evidence.classes import BIT, CORE, EVIDENCE_CLASSES, THINGS
-from inference_server.models.evidence.runtime import Evidence
+from inference_server.models.evidence.runtime import ONE, Evidence
 
 Boxes = NDArray[np.float64]
 
@@ -62,42 +62,53 @@ NO_PIECES = Pieces(np.zeros((0, 0), np.int64), {})
 
 def drawn_pieces(evidence: Evidence, valid: NDArray[np.bool_]) -> Pieces:
     """The pieces of every class but vehicles and roads."""
-    shares = evidence.parts[: len(EVIDENCE_CLASSES)]
-    likeliest = shares.argmax(axis=0)
-    is_likely = (evidence.likeliest > LIKELY) & evidence.sampled(valid)
+    likeliest = _likeliest(evidence)
+    likeliest[~evidence.sampled(valid)] = 0
     core = evidence.of(CORE)
-    depth = gaussian_filter(core, 0.7)
     labels = np.zeros(core.shape, np.int64)
-    boxes = {}
-    for name in EVIDENCE_CLASSES:
-        if name in ELSEWHERE:
+    boxes, count = {}, 0
+    for name, window in zip(EVIDENCE_CLASSES, find_objects(likeliest, len(EVIDENCE_CLASSES)), strict=True):
+        if window is None or name in ELSEWHERE:
             continue
-        is_in = is_likely & (likeliest == BIT[name])
-        if not is_in.any():
-            continue
-        found = _apart(is_in, core, depth) if name in THINGS else np.asarray(label(is_in)[0])
-        windows = find_objects(found)
-        size = np.bincount(found.ravel(), minlength=len(windows) + 1)
+        is_in = likeliest[window] == BIT[name] + 1
+        found = _apart(is_in, core[window]) if name in THINGS else np.asarray(label(is_in)[0])
+        size = np.bincount(found.ravel())
         kept = np.flatnonzero(size >= SMALLEST_CELLS)
         kept = kept[kept > 0]
         if not len(kept):
             continue
         number = np.zeros(len(size), np.int64)
-        number[kept] = labels.max() + 1 + np.arange(len(kept))
-        labels += number[found]
-        boxes[name] = boxes_of([windows[k - 1] for k in kept], evidence.scale)
+        number[kept] = count + 1 + np.arange(len(kept))
+        count += len(kept)
+        labels[window] += number[found]
+        first = np.array([window[1].start, window[0].start] * 2)
+        windows = find_objects(found)
+        boxes[name] = boxes_of([windows[k - 1] for k in kept], evidence.scale, first)
     return Pieces(labels, boxes)
 
 
-def boxes_of(windows: Sequence[tuple[slice, slice] | None], scale: tuple[float, float]) -> Boxes:
-    """(window, 4) x_min, y_min, x_max, y_max in pixels of the tile, of windows in cells."""
+def _likeliest(evidence: Evidence) -> NDArray[np.uint8]:
+    """(row, col) number of the likeliest class from 1, 0 where none is likely."""
+    out = np.zeros(evidence.parts.shape[1:], np.uint8)
+    best = np.full(out.shape, LIKELY * ONE, np.uint16)
+    for number in range(len(EVIDENCE_CLASSES)):
+        is_more = evidence.parts[number] > best
+        out[is_more] = number + 1
+        np.maximum(best, evidence.parts[number], out=best)
+    return out
+
+
+def boxes_of(
+    windows: Sequence[tuple[slice, slice] | None], scale: tuple[float, float], first: NDArray[np.int64] | int = 0
+) -> Boxes:
+    """(window, 4) x_min, y_min, x_max, y_max in pixels of the tile, of windows in cells that begin at ``first``."""
     cells = [(w[1].start, w[0].start, w[1].stop, w[0].stop) for w in windows if w is not None]
-    return np.asarray(cells, np.float64).reshape(-1, 4) * (scale[1], scale[0], scale[1], scale[0])
+    return (np.asarray(cells, np.float64).reshape(-1, 4) + first) * (scale[1], scale[0], scale[1], scale[0])
 
 
-def _apart(is_in: NDArray[np.bool_], core: NDArray[np.float32], depth: NDArray[np.float32]) -> NDArray[np.int64]:
+def _apart(is_in: NDArray[np.bool_], core: NDArray[np.float32]) -> NDArray[np.int64]:
     """Numbers of the things of a mask: around each core, and those without a core."""
     seeds, count = label(is_in & (core > IN_CORE))
-    found = watershed(-depth, seeds, mask=is_in) if count else np.zeros(is_in.shape, np.int64)
+    found = watershed(-gaussian_filter(core, 0.7), seeds, mask=is_in) if count else np.zeros(is_in.shape, np.int64)
     rest, _ = label(is_in & (found == 0))
     return np.where(rest > 0, rest + count, found).astype(np.int64)
