@@ -7,9 +7,9 @@
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 early=0.5 minutes=1 judged=2 provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 early=0.5 minutes=1 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
-    generated=1200 early=160 minutes=230 judged=90
+    generated=1200 early=160 minutes=230 judged=(--generated 90)
     provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
 fi
 mkdir -p "$folder"
@@ -18,7 +18,7 @@ cd "$(dirname "$0")/.."
 python=.venv-train/bin/python
 if [ ! -e .venv-train/.installed ]; then
     python3 -m venv .venv-train
-    $python -m pip install --quiet -r inference_server/requirements.txt -e ".[dev,provg]"
+    $python -m pip install --quiet -r inference_server/requirements.txt -e ".[dev,provg,train]"
     touch .venv-train/.installed
 fi
 # What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
@@ -34,7 +34,7 @@ train early "$early" --early
 train evidence "$minutes"
 if [ ! -e "$folder/verdicts.npz" ]; then
     $python -m inference_server.training.geobia_verdicts --data "$data" --cache "$folder/verdicts" \
-        --generated "$judged" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \
+        "${judged[@]}" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \
         --output "$folder/verdicts.npz"
 fi
 resume=(); [ -e "$folder/provg/state.pt" ] && resume=(--resume)

@@ -259,6 +259,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with towns, cars, planes and trees")
     parser.add_argument("--generated", type=int, default=120, help="number of generated scenes")
+    parser.add_argument("--at-most", type=int, default=None, help="so many tiles of each real set, to try it out")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
     parser.add_argument("--output", type=Path, default=Path(boosted.__file__).with_name("verdicts.npz"))
     parser.add_argument("--network", type=Path, default=MODEL, help="the evidence.onnx that shows all else")
@@ -270,12 +271,14 @@ def main() -> None:
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
 
+    most = arguments.at_most
+
     def tiles() -> Iterable[LabelledTile | int]:
         for reader, step in EVERY.items():
-            yield from islice(reader(arguments.data / reader.__name__), 0, None, step)
+            yield from islice(reader(arguments.data / reader.__name__), 0, most and most * step, step)
         yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
         if arguments.sight is not None:
-            yield from surfaces(arguments.data)
+            yield from islice(surfaces(arguments.data), most)
 
     networks = {"network": arguments.network, "sight": arguments.sight or MODEL}
     with multiprocessing.Pool(arguments.workers) as pool:
