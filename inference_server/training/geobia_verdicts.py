@@ -142,11 +142,9 @@ def sample(item: LabelledTile | int, *, network: Path = MODEL, sight: Path = MOD
         sight: the one that shows what was labelled by eye, which it has not learnt from.
     """
     tile = generated_scene(item) if isinstance(item, int) else middle_of(item)
-    affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_500_000)
     rng = np.random.default_rng(zlib.crc32(tile.name.encode()))
     see = Doubting(rng, network) if tile.known is None else partial(evidence_of, model=sight)
-    raster = RasterTile(np.ascontiguousarray(tile.rgb), tile.valid, affine, CRS.from_epsg(32631))
-    encoding = GeobiaEngine(see).encode(raster, silent)
+    encoding = GeobiaEngine(see).encode(placed(tile), silent)
     nodes, boxes = encoding.nodes, encoding.forest.boxes
     rules = np.stack([by_rules(name, nodes) for name in CLASSES], axis=1)
     degree = np.stack([weighed(name, nodes, rules[:, i]) for i, name in enumerate(CLASSES)], axis=1)
@@ -167,11 +165,16 @@ def sample(item: LabelledTile | int, *, network: Path = MODEL, sight: Path = MOD
     )  # fmt: skip
 
 
+def placed(tile: LabelledTile) -> RasterTile:
+    """The tile somewhere on the map, so that its pixel size is known."""
+    affine = Affine(tile.gsd_m, 0, 500_000, 0, -tile.gsd_m, 5_500_000)
+    return RasterTile(np.ascontiguousarray(tile.rgb), tile.valid, affine, CRS.from_epsg(32631))
+
+
 def known_share(forest: Forest, known: NDArray[np.bool_]) -> NDArray[np.float64]:
     """(node,) what share of each node's pixels is known."""
     base = forest.trees[0]
-    is_in = base.labels >= 0
-    of_leaf = np.bincount(base.labels[is_in], known[is_in], base.n_leaves) / np.maximum(base.leaf_area, 1.0)
+    of_leaf = base.leaf_sums(known) / np.maximum(base.leaf_area, 1.0)
     return np.concatenate([tree.mean(of_leaf)[tree.own] for tree in forest.trees])
 
 

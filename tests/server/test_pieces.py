@@ -22,16 +22,15 @@ def planted(*places: tuple[str, float, tuple[int, int, int, int]]) -> Evidence:
     return Evidence(parts, (2.0, 2.0))
 
 
-def drawn(evidence: Evidence) -> Pieces:
-    return drawn_pieces(evidence, np.ones((2 * CELLS, 2 * CELLS), bool))
+def drawn(*places: tuple[str, float, tuple[int, int, int, int]]) -> Pieces:
+    """The pieces of what is planted, with data everywhere."""
+    return drawn_pieces(planted(*places), np.ones((2 * CELLS, 2 * CELLS), bool))
 
 
 def test_things_that_touch_are_told_apart_by_their_cores() -> None:
     pieces = drawn(
-        planted(
-            ("building", 0.9, (10, 10, 30, 50)), (CORE, 0.9, (14, 14, 26, 24)), (CORE, 0.9, (14, 36, 26, 46)),
-            ("building", 0.6, (60, 60, 70, 70)),
-        )
+        ("building", 0.9, (10, 10, 30, 50)), (CORE, 0.9, (14, 14, 26, 24)), (CORE, 0.9, (14, 36, 26, 46)),
+        ("building", 0.6, (60, 60, 70, 70)),
     )  # fmt: skip
     boxes = pieces.boxes["building"]
     assert len(boxes) == 3
@@ -42,10 +41,8 @@ def test_things_that_touch_are_told_apart_by_their_cores() -> None:
 
 def test_a_surface_stays_whole_and_the_likeliest_class_wins() -> None:
     pieces = drawn(
-        planted(
-            ("parking lot", 0.6, (5, 5, 60, 60)), (CORE, 0.9, (10, 10, 20, 20)), (CORE, 0.9, (40, 40, 50, 50)),
-            ("field", 0.5, (5, 5, 60, 60)),
-        )
+        ("parking lot", 0.6, (5, 5, 60, 60)), (CORE, 0.9, (10, 10, 20, 20)), (CORE, 0.9, (40, 40, 50, 50)),
+        ("field", 0.5, (5, 5, 60, 60)),
     )  # fmt: skip
     assert set(pieces.boxes) == {"parking lot"}
     np.testing.assert_array_equal(pieces.boxes["parking lot"], [(10, 10, 120, 120)])
@@ -58,7 +55,7 @@ def test_a_surface_stays_whole_and_the_likeliest_class_wins() -> None:
     ids=["unlikely", "small", "a road", "a car"],
 )  # fmt: skip
 def test_nothing_is_drawn_of(place: tuple[str, float, tuple[int, int, int, int]]) -> None:
-    pieces = drawn(planted(place))
+    pieces = drawn(place)
     assert not pieces.boxes
     assert not pieces.labels.any()
 
@@ -72,7 +69,7 @@ def test_vehicles_and_roads_bring_their_own() -> None:
     vehicles[10:14, 20:28] = 1
     roads = np.zeros((CELLS, CELLS), np.int64)
     roads[30:34] = 1
-    pieces = drawn(planted(("pool", 0.9, (5, 5, 15, 15)))).with_others(vehicles, roads, (2.0, 2.0))
+    pieces = drawn(("pool", 0.9, (5, 5, 15, 15))).with_others(vehicles, roads, (2.0, 2.0))
     assert pieces.agreement(("truck",), np.array([[20.0, 10, 28, 14]])) == pytest.approx(1.0)
     assert pieces.agreement(("road",), np.array([[0.0, 60, 160, 68]])) == pytest.approx(1.0)
     assert pieces.agreement(("pool",), np.array([[10.0, 10, 30, 20]])) == pytest.approx(0.5)
@@ -85,7 +82,7 @@ def test_a_piece_is_a_node_that_agrees_with_itself() -> None:
     rgb[:, 40:80, 40:80] = 200
     tree = build_region_tree(rgb, np.ones((160, 160), bool))
     evidence = planted(("tank", 0.8, (20, 20, 40, 40)))
-    pieces = drawn(evidence)
+    pieces = drawn_pieces(evidence, np.ones((160, 160), bool))
     grown = piece_tree(evidence, tree, pieces.labels)
     witness = Witness(leaf_evidence(evidence, tree), [tree, grown], pieces)
     rows = np.arange(tree.n_nodes, tree.n_nodes + grown.n_nodes - grown.first_own)

@@ -13,6 +13,7 @@ from inference_server.models.evidence.runtime import ONE, Evidence
 from inference_server.models.geobia.features import Column, outside, surroundings
 from inference_server.models.geobia.pieces import NO_PIECES, VEHICLES, Pieces
 from inference_server.models.geobia.roads import separate_roads
+from inference_server.models.geobia.selection import Forest
 from inference_server.regions import IntArray, RegionTree
 
 #: Probability of road or bridge from which a pixel belongs to the network of roads.
@@ -34,6 +35,7 @@ class Witness:
 
     def __init__(self, leaf: NDArray[np.float64], trees: Sequence[RegionTree], pieces: Pieces = NO_PIECES) -> None:
         self.leaf, self._trees, self._pieces = leaf, tuple(trees), pieces
+        self._forest = Forest(self._trees)
         self._outside: dict[tuple[str, ...], Column] = {}
 
     def seen(self, names: tuple[str, ...]) -> Column:
@@ -64,8 +66,7 @@ class Witness:
 
     def agreement(self, names: tuple[str, ...], rows: IntArray) -> Column:
         """(row,) how well some nodes agree with a piece that the network draws of one of several classes, as IoU."""
-        bounds = np.concatenate([t.bounds[t.own] for t in self._trees])[rows]
-        return self._pieces.agreement(names, bounds[:, [1, 0, 3, 2]].astype(np.float64))
+        return self._pieces.agreement(names, self._forest.boxes[rows])
 
     def _leaf_sum(self, names: tuple[str, ...]) -> Column:
         return np.asarray(self.leaf[:, [BIT[n] for n in names]].sum(axis=1))
