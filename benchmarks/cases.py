@@ -19,6 +19,7 @@ from inference_server.raster import RasterTile
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 BY_HAND = Path(__file__).with_name("real_expressions.txt")
+HELD_OUT_BY_HAND = BY_HAND.with_name("real_expressions_2.txt")
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,14 @@ if [ ! -e .venv-train/.installed ]; then
     $python -m pip install --quiet -r inference_server/requirements.txt -e ".[dev,provg,train]"
     touch .venv-train/.installed
 fi
+# Processors that multiply in bfloat16 are 1.6 times as fast so.
+halved=(); grep -qs avx512_bf16 /proc/cpuinfo && halved=(--bfloat16)
 # What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
 train() { # NAME MINUTES [--early]
     if [ ! -e "$folder/$1.onnx" ]; then
         $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
             --generated "$generated" "${@:3}"
-        $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" \
+        $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" "${halved[@]}" \
             --state "$folder/evidence.pt" --output "$folder/$1.onnx"
     fi
 }

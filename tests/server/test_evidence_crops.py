@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="torch is for training only: pip install tor
 
 from inference_server.models.evidence.classes import bits_of
 from inference_server.training import evidence_crops
-from inference_server.training.evidence_crops import Crops, _repaint
+from inference_server.training.evidence_crops import Crops, _reground, _repaint
 
 
 def test_a_roof_gets_another_colour_and_keeps_its_light_and_shadow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,6 +35,24 @@ def test_ground_is_not_painted() -> None:
     before = rgb.copy()
     _repaint(rgb, np.full((40, 40), bits_of(["road"]), np.uint32), np.random.default_rng(0))
     np.testing.assert_array_equal(rgb, before)
+
+
+def test_a_road_gets_another_colour_and_what_stands_on_it_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evidence_crops, "REGROUND_EACH", 1.0)
+    before = np.random.default_rng(0).integers(80, 100, (3, 60, 60)).astype(np.uint8)
+    on = np.zeros((60, 60), np.uint32)
+    on[20:40] = bits_of(["road"])
+    on[25:30, 10:20] |= np.uint32(bits_of(["car"]))
+    is_road = on == bits_of(["road"])
+    tones = []
+    for seed in range(4):
+        rgb = before.copy()
+        _reground(rgb, on, np.random.default_rng(seed))
+        np.testing.assert_array_equal(rgb[:, ~is_road], before[:, ~is_road])
+        inner = rgb[:, 33:37].astype(float)
+        tones.append(float(inner.mean()))
+        assert np.corrcoef(inner.mean(axis=0).ravel(), before[:, 33:37].mean(axis=0).ravel())[0, 1] > 0.9
+    assert np.ptp(tones) > 40
 
 
 @pytest.mark.parametrize(("gsd", "finest", "coarsest"), [(0.3, 0.15, 0.75), (1.0, 0.5, 1.0), (2.0, 1.0, 2.0)])
