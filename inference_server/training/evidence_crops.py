@@ -29,6 +29,9 @@ OFTENER = {"truck": 3.0, "bus": 3.0, "container": 2.0, "tank": 2.0, "airplane": 
 PASTED = ("pool", "tank", "container", "airplane", "car", "truck", "bus", "tennis court", "basketball court")
 PASTE = 0.35
 GSD_KNOWN = 0.8
+#: Things of real pictures that are pasted onto other ground of any kind (Ghiasi et al. 2021), how often, and each then.
+REAL_PASTED = ("building", "tree", "tank", "airplane", "car", "truck", "bus")
+REAL_PASTE, PASTE_EACH = 0.3, 0.6
 #: Metres a pixel of most crops, around what tiles are brought to, and of the others.
 USUAL_M, ANY_M = (0.23, 0.42), (0.15, 0.75)
 USUALLY = 0.8
@@ -111,7 +114,15 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             if names:
                 name = str(rng.choice(names))
                 donors = by_class[name][0]
-                _paste(rgb, on, unknown, self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd), rng)
+                donor = self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd)
+                _paste(rgb, on, unknown, donor, PASTED, rng)
+        if rng.random() < REAL_PASTE:
+            names = [n for n in REAL_PASTED if by_class[n][1]]
+            if names:
+                name = str(rng.choice(names))
+                donors = by_class[name][1]
+                donor = self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd)
+                _paste(rgb, on, unknown, donor, (name,), rng, each=PASTE_EACH)
         if rng.random() < REGROUND:
             _reground(rgb, on, rng)
         if rng.random() < REPAINT:
@@ -158,18 +169,25 @@ def _paste(
     on: NDArray[np.uint32],
     unknown: NDArray[np.uint32],
     donor: tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float],
+    names: tuple[str, ...],
     rng: np.random.Generator,
+    *,
+    each: float = 1.0,
 ) -> None:
-    """Puts the donor's countable things where they lie onto the other crop, with a soft rim."""
-    bits = np.uint32(bits_of(PASTED))
+    """Puts the donor's things of these classes where they lie onto the other crop, with a soft rim; so many of them."""
+    bits = np.uint32(bits_of(names))
     there = (donor[1] & bits) != 0
+    if each < 1.0:
+        pieces, count = label(there)
+        there &= np.append(False, rng.random(count) < each)[pieces]
     if not there.any() or there.mean() > 0.5:
         return
     alpha = np.clip(gaussian_filter(there.astype(np.float32), rng.uniform(0.4, 0.9)) * 1.5, 0, 1)
     rgb[:] = (rgb * (1 - alpha) + donor[0] * alpha).astype(np.uint8)
-    kept = bits | np.uint32(bits_of([CORE, EDGE]))
-    on[there] = donor[1][there] & kept
-    unknown[there] = 0
+    deep = np.uint32(bits_of([CORE, EDGE]))
+    on[there] = donor[1][there] & (bits | deep)
+    # Of a real thing its depth may be unknown, and of its class nothing is.
+    unknown[there] = donor[2][there] & deep
 
 
 def _repaint(rgb: NDArray[np.uint8], on: NDArray[np.uint32], rng: np.random.Generator) -> None:

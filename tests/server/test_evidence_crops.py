@@ -9,7 +9,7 @@ pytest.importorskip("torch", reason="torch is for training only: pip install tor
 
 from inference_server.models.evidence.classes import bits_of
 from inference_server.training import evidence_crops
-from inference_server.training.evidence_crops import Crops, _reground, _repaint
+from inference_server.training.evidence_crops import Crops, _paste, _reground, _repaint
 
 
 def test_a_roof_gets_another_colour_and_keeps_its_light_and_shadow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,6 +53,23 @@ def test_a_road_gets_another_colour_and_what_stands_on_it_stays(monkeypatch: pyt
         tones.append(float(inner.mean()))
         assert np.corrcoef(inner.mean(axis=0).ravel(), before[:, 33:37].mean(axis=0).ravel())[0, 1] > 0.9
     assert np.ptp(tones) > 40
+
+
+def test_a_roof_of_one_picture_stands_on_the_ground_of_another() -> None:
+    core = np.uint32(bits_of(["core"]))
+    donor_on = np.full((60, 60), bits_of(["road"]), np.uint32)
+    donor_on[20:40, 20:40] = bits_of(["building", "car"])
+    donor_unknown = np.full((60, 60), core, np.uint32)
+    rgb, on = np.full((3, 60, 60), 60, np.uint8), np.full((60, 60), bits_of(["grass"]), np.uint32)
+    unknown = np.full((60, 60), bits_of(["field"]), np.uint32)
+    donor = (np.full((3, 60, 60), 200, np.uint8), donor_on, donor_unknown, 0.3)
+    _paste(rgb, on, unknown, donor, ("building",), np.random.default_rng(0))
+    is_roof = donor_on == bits_of(["building", "car"])
+    assert (on[is_roof] == bits_of(["building"])).all()
+    assert (unknown[is_roof] == core).all()
+    assert (on[~is_roof] == bits_of(["grass"])).all()
+    assert (unknown[~is_roof] == bits_of(["field"])).all()
+    assert (rgb[0, 30, 30], rgb[0, 5, 5]) == (200, 60)
 
 
 @pytest.mark.parametrize(("gsd", "finest", "coarsest"), [(0.3, 0.15, 0.75), (1.0, 0.5, 1.0), (2.0, 1.0, 2.0)])
