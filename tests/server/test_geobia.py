@@ -249,6 +249,22 @@ class TestSelection:
         assert settle(forest, score, 0.3, is_surface=True, at_most=5) == [1, 2], "a lake and its shore"
 
 
+    def test_of_many_regions_of_one_thing_the_middle_one_is_taken(self) -> None:
+        labels = np.zeros((60, 60), np.int32)
+        for leaf in (6, 5, 4, 3, 2):
+            labels[20:40, 20 : 38 + leaf] = leaf
+        labels[23:37, 22:36] = 1
+        parents = np.array([12, 7, 7, 8, 9, 10, 11, 8, 9, 10, 11, 12, 12])
+        edges = np.array([[1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [0, 6]])
+        lengths = np.array([56.0, 20.0, 20.0, 20.0, 20.0, 88.0])
+        tree = RegionTree(labels, parents, np.arange(13.0), np.zeros((3, 60, 60), np.float32), edges, lengths, lengths, 7)
+        score = np.zeros(13)
+        score[1], score[7:12] = 0.8, 0.75
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [9], "five say more than one"
+        score[7:12] = 0.6
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [1], "a better one says more"
+
+
 class TestTidy:
     def test_a_thread_is_cut_and_a_hole_filled(self) -> None:
         pixels = np.zeros((40, 90), dtype=bool)
