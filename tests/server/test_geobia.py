@@ -257,7 +257,8 @@ class TestSelection:
         parents = np.array([12, 7, 7, 8, 9, 10, 11, 8, 9, 10, 11, 12, 12])
         edges = np.array([[1, 2], [2, 3], [3, 4], [4, 5], [5, 6], [0, 6]])
         lengths = np.array([56.0, 20.0, 20.0, 20.0, 20.0, 88.0])
-        tree = RegionTree(labels, parents, np.arange(13.0), np.zeros((3, 60, 60), np.float32), edges, lengths, lengths, 7)
+        lab = np.zeros((3, 60, 60), np.float32)
+        tree = RegionTree(labels, parents, np.arange(13.0), lab, edges, lengths, lengths, 7)
         score = np.zeros(13)
         score[1], score[7:12] = 0.8, 0.75
         assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [9], "five say more than one"
