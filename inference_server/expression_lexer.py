@@ -228,6 +228,13 @@ def _shaped(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
     return Lexeme("shape", value, tokens[opened].start, tokens[last].end, tokens[opened].glued), last - opened + 1
 
 
+#: What follows "crossing" where it is a place: nothing, a mark, or what no anchor begins with.
+_AFTER_A_NOUN = frozenset(
+    ["", ",", ".", ";", "?", "!", "on", "in", "at", "near", "next", "to", "of", "with", "that", "which", "is", "and"]
+    + ["or", "beside", "by", "below", "above", "under", "left", "right", "from", "behind", "between"]
+)
+
+
 def _known(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
     for length in _LENGTHS.get(tokens[i].word, ()):
         if i + length > len(tokens):
@@ -236,6 +243,9 @@ def _known(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
         following = tokens[i + length].word if i + length < len(tokens) else ""
         if entry is not None and entry.kind == "noun" and tokens[i + length - 1].word == "crossing":
             entry = None if following in ("the", "a", "an") else entry  # "the railway crossing the road"
+        if entry is not None and entry.value == "crossing" and length == 1 and tokens[i].word == "crossing":
+            is_named = i > 0 and tokens[i - 1].word in words.DETERMINERS
+            entry = None if is_named or following in _AFTER_A_NOUN else entry  # "the car at the crossing"
         if entry is not None:
             first, last = tokens[i], tokens[i + length - 1]
             return Lexeme(

@@ -143,6 +143,7 @@ class TestWords:
             ("tennis court", "tennis court"), ("sports court", "court"), ("parking lot", "parking lot"),
             ("school bus", "bus"), ("boat", "ship"), ("aircraft", "airplane"), ("bare soil area", "soil"),
             ("football pitch", "soccer field"), ("running track", "track"), ("", "thing"), ("river bank", "thing"),
+            ("sandy shore", "water"), ("apartment block", "building"), ("water tower", "tank"), ("fire truck", "truck"),
         ],
     )  # fmt: skip
     def test_the_longest_known_ending_decides(self, category: str, name: str) -> None:

@@ -8,26 +8,32 @@ _WORDS = {
     "building": "building house roof rooftop roof-top home villa warehouse hangar factory shed garage barn cabin hut"
     " cottage mansion church school hospital hotel terminal mall supermarket office apartment residence dwelling"
     " structure complex facility store shop greenhouse pavilion bungalow skyscraper tower depot plant station"
-    " gymnasium stadium hall mosque temple farmhouse construction canopy edifice townhouse condo tenement storey",
+    " gymnasium stadium hall mosque temple farmhouse construction canopy edifice townhouse condo tenement storey block"
+    " tower-block apartment-block shack tent kiosk carport shelter palace castle museum library dormitory clinic"
+    " outbuilding annex lodge chalet housing",
     "road": "road street highway path lane avenue track driveway motorway expressway freeway alley pavement sidewalk"
     " trail boulevard route overpass carriageway footpath walkway railway railroad crossroad intersection junction"
-    " dirt-road",
+    " dirt-road roadway ramp interchange cul-de-sac dirt-track crosswalk crossing drive bypass slip-road",
     "vehicle": "vehicle motor-vehicle traffic",
-    "car": "car automobile van sedan taxi suv minivan hatchback jeep pickup cab small-vehicle auto",
+    "car": "car automobile van sedan taxi suv minivan hatchback jeep pickup cab small-vehicle auto"
+    " coupe limousine pickup-truck",
     "bus": "bus coach minibus tram streetcar trolleybus",
-    "truck": "truck lorry trailer semi tanker van-truck large-vehicle semitrailer dumper",
-    "tree": "tree palm bush shrub crown conifer tree-crown",
+    "truck": "truck lorry trailer semi tanker van-truck large-vehicle semitrailer dumper"
+    " tractor excavator bulldozer fire-truck tow-truck",
+    "tree": "tree palm bush shrub crown conifer tree-crown palm-tree pine oak cypress",
     "forest": "forest wood woods woodland grove orchard jungle trees canopy-forest treeline hedge",
     "grass": "grass lawn meadow turf grassland yard garden park",
     "vegetation": "vegetation greenery plant-cover",
     "field": "field farmland cropland crop farm plot paddock pasture plantation parcel land cropfield farm-field"
     " agricultural-field vineyard rice-field",
-    "water": "water sea ocean bay waterway harbor harbour canal channel waterbody water-body",
+    "water": "water sea ocean bay waterway harbor harbour canal channel waterbody water-body"
+    " inlet marina shore shoreline coast coastline waterfront",
     "river": "river stream creek",
-    "lake": "lake pond reservoir lagoon basin",
+    "lake": "lake pond reservoir lagoon basin puddle",
     "pool": "pool swimming-pool",
     "soil": "soil bare-soil sand beach dirt ground bareland bare-land barren-land desert quarry earth gravel mud"
-    " bare-ground construction-site sandbox clay",
+    " bare-ground construction-site sandbox clay rubble"
+    " dune sandbank clearing",
     "court": "court volleyball-court sports-court playground handball-court badminton-court",
     "tennis court": "tennis-court tennis",
     "basketball court": "basketball-court basketball",
@@ -35,12 +41,14 @@ _WORDS = {
     "soccer field": "soccer-field football-field soccer-pitch football-pitch pitch sports-field stadium-field"
     " rugby-field baseball-field baseball-diamond playing-field athletic-field sports-ground"
     " cricket-ground golf-course",
-    "tank": "tank storage-tank silo oil-tank water-tank gas-tank fuel-tank cistern gasholder store-tank cooling-tower"
+    "tank": "tank storage-tank silo oil-tank water-tank water-tower gas-tank fuel-tank cistern gasholder store-tank cooling-tower"
     " dome",
-    "ship": "ship boat vessel yacht barge ferry sailboat speedboat freighter cargo-ship motorboat canoe",
+    "ship": "ship boat vessel yacht barge ferry sailboat speedboat freighter cargo-ship motorboat canoe"
+    " dinghy kayak rowboat tugboat cruise-ship trawler speed-boat fishing-boat",
     "container": "container shipping-container cargo-container storage-container",
     "parking lot": "parking-lot parking car-park parking-area parking-space lot carpark",
-    "apron": "apron tarmac concrete-area paved-area square plaza airport-apron concrete asphalt courtyard yard-paved",
+    "apron": "apron tarmac concrete-area paved-area square plaza airport-apron concrete asphalt courtyard yard-paved"
+    " patio terrace forecourt hardstand",
     "bridge": "bridge viaduct flyover footbridge",
     "pier": "pier dock jetty wharf quay",
     "airplane": "airplane plane aircraft aeroplane jet airliner jetliner helicopter",
