@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass, replace
 
 from inference_server import expression_words as words
+from inference_server.expression_nouns import word_set
 
 #: Words read of one expression; the rest is reported as ignored. The wire's limit is about 400 words.
 MAX_WORDS = 400
@@ -229,10 +230,19 @@ def _shaped(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
 
 
 #: What follows "crossing" where it is a place: nothing, a mark, or what no anchor begins with.
-_AFTER_A_NOUN = frozenset(
-    ["", ",", ".", ";", "?", "!", "on", "in", "at", "near", "next", "to", "of", "with", "that", "which", "is", "and"]
-    + ["or", "beside", "by", "below", "above", "under", "left", "right", "from", "behind", "between"]
+_AFTER_A_NOUN = (
+    word_set("on in at near next to of with that which is and or beside by below above under left right from")
+    | _PAUSES
+    | _STOPS
+    | {""}
 )
+
+
+def _is_meant(is_noun: bool, length: int, before: str, following: str) -> bool:
+    """Whether "crossing" is what an entry takes it for: a place, or what a road does."""
+    if is_noun:
+        return following not in ("the", "a", "an")  # "the railway crossing the road"
+    return length > 1 or not (before in words.DETERMINERS or following in _AFTER_A_NOUN)  # "the car at the crossing"
 
 
 def _known(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
@@ -241,11 +251,9 @@ def _known(tokens: list[_Token], i: int) -> tuple[Lexeme, int] | None:
             continue
         entry = _ENTRIES.get(tuple(t.word for t in tokens[i : i + length]))
         following = tokens[i + length].word if i + length < len(tokens) else ""
-        if entry is not None and entry.kind == "noun" and tokens[i + length - 1].word == "crossing":
-            entry = None if following in ("the", "a", "an") else entry  # "the railway crossing the road"
-        if entry is not None and entry.value == "crossing" and length == 1 and tokens[i].word == "crossing":
-            is_named = i > 0 and tokens[i - 1].word in words.DETERMINERS
-            entry = None if is_named or following in _AFTER_A_NOUN else entry  # "the car at the crossing"
+        if entry is not None and tokens[i + length - 1].word == "crossing":
+            before = tokens[i - 1].word if i > 0 else ""
+            entry = entry if _is_meant(entry.kind == "noun", length, before, following) else None
         if entry is not None:
             first, last = tokens[i], tokens[i + length - 1]
             return Lexeme(

@@ -41,8 +41,8 @@ _WORDS = {
     "soccer field": "soccer-field football-field soccer-pitch football-pitch pitch sports-field stadium-field"
     " rugby-field baseball-field baseball-diamond playing-field athletic-field sports-ground"
     " cricket-ground golf-course",
-    "tank": "tank storage-tank silo oil-tank water-tank water-tower gas-tank fuel-tank cistern gasholder store-tank cooling-tower"
-    " dome",
+    "tank": "tank storage-tank silo oil-tank water-tank water-tower gas-tank fuel-tank cistern gasholder store-tank"
+    " cooling-tower dome",
     "ship": "ship boat vessel yacht barge ferry sailboat speedboat freighter cargo-ship motorboat canoe"
     " dinghy kayak rowboat tugboat cruise-ship trawler speed-boat fishing-boat",
     "container": "container shipping-container cargo-container storage-container",
