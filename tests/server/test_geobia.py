@@ -249,7 +249,6 @@ class TestSelection:
         assert settle(forest, score, 0.3, is_surface=False, at_most=5) == [1]
         assert settle(forest, score, 0.3, is_surface=True, at_most=5) == [1, 2], "a lake and its shore"
 
-
     def test_of_many_regions_of_one_thing_the_middle_one_is_taken(self) -> None:
         labels = np.zeros((60, 60), np.int32)
         for leaf in (6, 5, 4, 3, 2):

@@ -185,9 +185,7 @@ def _central(forest: Forest, score: Column, chosen: list[int], minimum: float) -
     return out
 
 
-def _collides(
-    forest: Forest, node: int, owner: IntArray, sizes: list[float], area: Column, *, but: int = -1
-) -> bool:
+def _collides(forest: Forest, node: int, owner: IntArray, sizes: list[float], area: Column, *, but: int = -1) -> bool:
     """Whether a node lies in chosen ones (but one) for more than a little, or holds the most of one."""
     leaves = forest.leaves(node)
     owners = owner[leaves]
