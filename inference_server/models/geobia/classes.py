@@ -45,7 +45,7 @@ SEEN_AT_LEAST = 0.1
 WORTH_A_VERDICT = 0.03
 #: What a verdict is worth beside the weighing; less for classes whose rules were fitted on many real labels, where the
 #: verdict, which generated scenes have the larger part in, says less than on these.
-VERDICT_WORTH_OF = {"building": 0.75, "car": 0.5, "bus": 0.5, "tree": 0.5, "airplane": 0.5}
+VERDICT_WORTH_OF = {"building": 0.6, "car": 0.5, "bus": 0.5, "tree": 0.5, "airplane": 0.5}
 #: Names of several classes: the verdict on the likelier one.
 EITHER = {"court": ("tennis court", "basketball court")}
 #: What is cut by the tile's frame is as often a piece of something else: things are doubted up to so much.
