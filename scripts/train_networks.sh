@@ -1,15 +1,16 @@
 #!/bin/bash
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER [quick]
-# The evidence network (early.onnx, then evidence.onnx with the late labels too, four hours on two cores), the embedded
-# engine's verdicts (verdicts.npz, a quarter of an hour), then ProVG on the network's maps (provg.onnx, three hours).
+# The evidence network (early.onnx, then with the late labels too middle.onnx and evidence.onnx, which keeps a part of
+# that; five and a half hours on two cores), the embedded engine's verdicts (verdicts.npz, a quarter of an hour), then
+# ProVG on the network's maps (provg.onnx, three hours).
 # All land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 # "quick" does every step on little data, in some minutes, to see that all of them run: what it makes is of no use.
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 early=0.5 minutes=1 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
-    generated=1200 early=160 minutes=230 judged=(--generated 90)
+    generated=1200 early=160 middle=230 minutes=320 judged=(--generated 90)
     provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
 fi
 mkdir -p "$folder"
@@ -24,16 +25,18 @@ fi
 # Processors that multiply in bfloat16 are 1.6 times as fast so.
 halved=(); grep -qs avx512_bf16 /proc/cpuinfo && halved=(--bfloat16)
 # What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
-train() { # NAME MINUTES [--early]
+train() { # NAME MINUTES DATA_OPTION TRAINING_OPTION...
     if [ ! -e "$folder/$1.onnx" ]; then
         $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
-            --generated "$generated" "${@:3}"
+            --generated "$generated" $3
         $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" "${halved[@]}" \
-            --state "$folder/evidence.pt" --output "$folder/$1.onnx"
+            --state "$folder/evidence.pt" --output "$folder/$1.onnx" "${@:4}"
+        cp "$folder/evidence.pt" "$folder/$1.pt"
     fi
 }
 train early "$early" --early
-train evidence "$minutes"
+train middle "$middle" ""
+train evidence "$minutes" "" --blend "$folder/middle.pt"
 if [ ! -e "$folder/verdicts.npz" ]; then
     $python -m inference_server.training.geobia_verdicts --data "$data" --cache "$folder/verdicts" \
         "${judged[@]}" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \

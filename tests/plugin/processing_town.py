@@ -21,6 +21,7 @@ ORIGIN, PIXEL_M, EPSG = (500000.0, 5300000.0), 0.3, 32632
 #: (row, col) of the upper left corner of each red roof; all have the same size.
 RED_ROOFS = ((60, 60), (60, 300), (220, 180), (360, 60))
 ROOF_ROWS, ROOF_COLS = 60, 90
+SHADOW = 8
 
 
 def write_town(path: Path, size: int = 512) -> Path:
@@ -29,7 +30,10 @@ def write_town(path: Path, size: int = 512) -> Path:
     rgb = np.stack([np.clip(rng.normal(grey, 7, (size, size)), 0, 255) for grey in (70, 105, 55)])
     for (row, col), colour in [*((place, (190, 50, 40)) for place in RED_ROOFS), ((380, 330), (235, 235, 230))]:
         for band, grey in enumerate(colour):
+            # Without a shadow and a ridge it might as well be a court.
+            rgb[band, row + SHADOW : row + ROOF_ROWS + SHADOW, col + SHADOW : col + ROOF_COLS + SHADOW] *= 0.35
             roof = rng.normal(grey, 5, (ROOF_ROWS, ROOF_COLS))
+            roof[ROOF_ROWS // 2 :] *= 0.88
             rgb[band, row : row + ROOF_ROWS, col : col + ROOF_COLS] = np.clip(roof, 0, 255)
     transform = (ORIGIN[0], PIXEL_M, 0.0, ORIGIN[1], 0.0, -PIXEL_M)
     return rasters.write(path, rgb.astype(np.uint8), transform, EPSG)
