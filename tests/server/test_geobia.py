@@ -13,6 +13,7 @@ from inference_server.evaluation.scenes import Scene, generate
 from inference_server.expression import Attribute, Phrase
 from inference_server.geometry import Mask
 from inference_server.models.evidence.classes import OUTPUTS
+from inference_server.models.geobia import selection
 from inference_server.models.geobia.additive import ATTRIBUTES, AdditiveScore, additive_scores, attributes
 from inference_server.models.geobia.boosted import verdicts
 from inference_server.models.geobia.classes import (
@@ -264,6 +265,21 @@ class TestSelection:
         assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [9], "five say more than one"
         score[7:12] = 0.6
         assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [1], "a better one says more"
+
+    def test_a_region_with_a_hole_is_not_taken_for_a_whole_one(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        labels = np.zeros((60, 60), np.int32)
+        for leaf in (1, 2, 3, 4):
+            labels[19 + leaf : 41 - leaf, 19 + leaf : 41 - leaf] = leaf
+        parents = np.array([8, 5, 5, 6, 7, 6, 7, 8, 8])
+        edges = np.array([[0, 1], [1, 2], [2, 3], [3, 4]])
+        lengths = np.array([80.0, 72.0, 64.0, 56.0])
+        lab = np.zeros((3, 60, 60), np.float32)
+        tree = RegionTree(labels, parents, np.arange(9.0), lab, edges, lengths, lengths, 5)
+        score = np.zeros(9)
+        score[[1, 5, 6]], score[7] = 0.89, 0.9
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) == [7]
+        monkeypatch.setattr(selection, "AS_FULL", 0.0)
+        assert settle(Forest((tree,)), score, 0.3, is_surface=False, at_most=5) != [7], "so many have the hole"
 
 
 class TestTidy:

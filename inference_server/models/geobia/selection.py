@@ -24,6 +24,8 @@ SAME_BOX = 0.5
 #: Nodes tell of one thing where they share so much of the smaller one's box, none is so many times as large as the
 #: chosen one, and each scores at least that share of it.
 ONE_THING, TIMES_AS_LARGE, NEARLY_AS_GOOD = 0.8, 3.0, 0.7
+#: Another fills its box at least so much as the chosen one does.
+AS_FULL = 0.95
 #: How steeply a node's word falls with its score where its likes settle what the thing's extent is, and its own claim.
 SAY, CLAIM = 8.0, 2.0
 #: Pieces of one surface differ by less than this in colour (CIELAB).
@@ -45,6 +47,11 @@ class Forest:
     def boxes(self) -> NDArray[np.float64]:
         """(node, 4) x_min, y_min, x_max, y_max in pixels."""
         return np.concatenate([t.bounds[t.own][:, [1, 0, 3, 2]] for t in self.trees]).astype(np.float64)
+
+    @cached_property
+    def pixels(self) -> Column:
+        """(node,) how many each has."""
+        return np.concatenate([t.area[t.own] for t in self.trees])
 
     @cached_property
     def _leaf_orders(self) -> list[IntArray]:
@@ -159,10 +166,11 @@ def _central(forest: Forest, score: Column, chosen: list[int], minimum: float) -
 
     The best score alone is a matter of chance among dozens of regions that differ by a few leaves, in several trees.
     The expected agreement with the thing, each region taken for it as far as its score says so, is not (the minimum
-    Bayes risk of Kumar & Byrne 2004, with 1 - IoU as the loss).
+    Bayes risk of Kumar & Byrne 2004, with 1 - IoU as the loss). The IoU is that of the boxes, times the ratio of the
+    pixels: a region with holes is no likeness of a whole one.
     """
     told = np.flatnonzero(score >= minimum)
-    boxes, scores = forest.boxes[told], score[told]
+    boxes, scores, pixels = forest.boxes[told], score[told], forest.pixels[told]
     sides = boxes[:, 2:] - boxes[:, :2]
     sizes = sides[:, 0] * sides[:, 1]
     out = []
@@ -180,8 +188,13 @@ def _central(forest: Forest, score: Column, chosen: list[int], minimum: float) -
             out.append(node)
             continue
         say = scores[of_it] ** SAY
-        agreement = iou_hbb(boxes[of_it], boxes[of_it]) @ say / say.sum()
-        out.append(int(told[of_it[np.argmax(agreement * scores[of_it] ** CLAIM)]]))
+        filled = pixels[of_it]
+        alike = np.minimum(filled[:, None], filled) / np.maximum(filled[:, None], filled)
+        agreement = (iou_hbb(boxes[of_it], boxes[of_it]) * alike) @ say / say.sum()
+        # What fills its box less than the chosen one is it with holes, however many such there are.
+        density = filled / sizes[of_it]
+        whole = density >= AS_FULL * forest.pixels[node] / size
+        out.append(int(told[of_it[np.argmax(agreement * scores[of_it] ** CLAIM * whole)]]))
     return out
 
 
