@@ -96,8 +96,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _cases(args: argparse.Namespace, seeds: range) -> Iterator[Case]:
     if args.data == "towns":
         return cases.towns(gsd_m=args.gsd, expressions=args.expressions)
-    if args.data in ("hand", "hand2"):
-        return cases.by_hand(cases.BY_HAND if args.data == "hand" else cases.HELD_OUT_BY_HAND)
+    if args.data == "hand":
+        return cases.by_hand(cases.BY_HAND)
+    if args.data == "hand2":
+        return cases.by_hand(cases.HELD_OUT_BY_HAND)
     return cases.generated(seeds, expressions=args.expressions, side_px=args.size, gsd_m=args.gsd, theme=args.theme)
 
 

@@ -8,9 +8,9 @@
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 places=6 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
-    generated=1200 early=160 middle=230 minutes=320 judged=(--generated 90)
+    generated=1200 places=800 early=160 middle=230 minutes=320 judged=(--generated 90)
     provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
 fi
 mkdir -p "$folder"
@@ -24,19 +24,23 @@ if [ ! -e .venv-train/.installed ]; then
 fi
 # Processors that multiply in bfloat16 are 1.6 times as fast so.
 halved=(); grep -qs avx512_bf16 /proc/cpuinfo && halved=(--bfloat16)
-# What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
-train() { # NAME MINUTES DATA_OPTION TRAINING_OPTION...
-    if [ ! -e "$folder/$1.onnx" ]; then
-        $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
-            --generated "$generated" $3
+draw() { # [OPTION...]: the label maps; what is there stays, real pictures are drawn anew
+    $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
+        --generated "$generated" --places "$places" "$@"
+}
+train() { # NAME MINUTES [OPTION...]: goes on from where the last one ended, unless it is there
+    if [ ! -e "$folder/$1.pt" ]; then
         $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" "${halved[@]}" \
-            --state "$folder/evidence.pt" --output "$folder/$1.onnx" "${@:4}"
-        cp "$folder/evidence.pt" "$folder/$1.pt"
+            --state "$folder/state.pt" --output "$folder/$1.onnx" "${@:3}"
+        cp "$folder/state.pt" "$folder/$1.pt"
     fi
 }
-train early "$early" --early
-train middle "$middle" ""
-train evidence "$minutes" "" --blend "$folder/middle.pt"
+# What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
+[ -e "$folder/early.pt" ] || draw --early
+train early "$early"
+[ -e "$folder/middle.pt" ] || draw
+train middle "$middle"
+train evidence "$minutes" --blend "$folder/middle.pt"
 if [ ! -e "$folder/verdicts.npz" ]; then
     $python -m inference_server.training.geobia_verdicts --data "$data" --cache "$folder/verdicts" \
         "${judged[@]}" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \

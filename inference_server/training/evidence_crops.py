@@ -40,8 +40,8 @@ REPAINT, REPAINT_EACH = 0.3, 0.6
 PAINTED = ("building", "car", "truck", "bus")
 #: Hues of paint, in turns, and how far they stray: red, brick, yellow, green, blue; grays come by little saturation.
 PAINTS, STRAY = (0.0, 0.03, 0.13, 0.4, 0.6), 0.05
-#: How often the ground of a crop is given another colour, each class of it then, by
-#: hue from and to, saturation from and to, lightness from and to. Asphalt is black to pale, water brown to blue.
+#: How often the ground of a crop is given another colour, and each class of it then. The colour lies between two hues,
+#: two saturations and two lightnesses: asphalt is black to pale, water brown to blue.
 REGROUND, REGROUND_EACH = 0.3, 0.5
 GROUNDS = {
     "road": (0.03, 0.65, 0.0, 0.2, 0.15, 0.8),
@@ -56,6 +56,8 @@ GROUNDS = {
 ENLARGED = 2.0
 
 Array = NDArray[np.float32]
+#: A picture, the bits that are on and the bits that nothing is known about, metres a pixel.
+_Crop = tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]
 
 
 class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
@@ -65,7 +67,7 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         self._files = files
         self._seed = seed
         self._crop_px = crop_px
-        self._maps: dict[Path, tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]] = {}
+        self._maps: dict[Path, _Crop] = {}
         self._by_source = {s: [f for f in files if f.name.startswith(s + "_")] for s in SOURCES}
         self._by_source = {s: found for s, found in self._by_source.items() if found}
 
@@ -77,7 +79,7 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
             rgb, on, unknown, gsd = self._draw(rng, by_class)
             yield _tensors(_recolored(rgb, rng), on, unknown, gsd if rng.random() < GSD_KNOWN else None)
 
-    def _read(self, path: Path) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+    def _read(self, path: Path) -> _Crop:
         if path not in self._maps:
             with np.load(path) as stored:
                 self._maps[path] = (stored["rgb"], stored["on"], stored["unknown"], float(stored["gsd_m"]))
@@ -93,9 +95,7 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
                     out[name][0 if path.name.startswith("generated") else 1].append(path)
         return out
 
-    def _draw(
-        self, rng: np.random.Generator, by_class: dict[str, tuple[list[Path], list[Path]]]
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+    def _draw(self, rng: np.random.Generator, by_class: dict[str, tuple[list[Path], list[Path]]]) -> _Crop:
         wanted = None
         if rng.random() < BY_CLASS:
             names = [name for name in EVIDENCE_CLASSES if any(by_class[name])]
@@ -110,28 +110,28 @@ class Crops(IterableDataset[tuple[Tensor, Tensor, Tensor]]):
         path = pool[int(rng.integers(len(pool)))]
         rgb, on, unknown, gsd = self._crop(path, rng, wanted)
         if not path.name.startswith("generated") and "generated" in self._by_source and rng.random() < PASTE:
-            names = [n for n in PASTED if by_class[n][0]]
-            if names:
-                name = str(rng.choice(names))
-                donors = by_class[name][0]
-                donor = self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd)
-                _paste(rgb, on, unknown, donor, PASTED, rng)
+            found = self._donor(rng, {name: by_class[name][0] for name in PASTED}, gsd)
+            if found is not None:
+                _paste(rgb, on, unknown, found[1], PASTED, rng)
         if rng.random() < REAL_PASTE:
-            names = [n for n in REAL_PASTED if by_class[n][1]]
-            if names:
-                name = str(rng.choice(names))
-                donors = by_class[name][1]
-                donor = self._crop(donors[int(rng.integers(len(donors)))], rng, name, gsd)
-                _paste(rgb, on, unknown, donor, (name,), rng, each=PASTE_EACH)
+            found = self._donor(rng, {name: by_class[name][1] for name in REAL_PASTED}, gsd)
+            if found is not None:
+                _paste(rgb, on, unknown, found[1], found[:1], rng, each=PASTE_EACH)
         if rng.random() < REGROUND:
             _reground(rgb, on, rng)
         if rng.random() < REPAINT:
             _repaint(rgb, on, rng)
         return rgb, on, unknown, gsd
 
-    def _crop(
-        self, path: Path, rng: np.random.Generator, wanted: str | None, gsd_m: float | None = None
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float]:
+    def _donor(self, rng: np.random.Generator, files: dict[str, list[Path]], gsd_m: float) -> tuple[str, _Crop] | None:
+        """A class that some file shows, and a crop with one of its things at that pixel size."""
+        names = [name for name, showing in files.items() if showing]
+        if not names:
+            return None
+        name = str(rng.choice(names))
+        return name, self._crop(files[name][int(rng.integers(len(files[name])))], rng, name, gsd_m)
+
+    def _crop(self, path: Path, rng: np.random.Generator, wanted: str | None, gsd_m: float | None = None) -> _Crop:
         rgb, on, unknown, gsd = self._read(path)
         if gsd_m is None:
             finest, coarsest = USUAL_M if rng.random() < USUALLY else ANY_M
@@ -168,7 +168,7 @@ def _paste(
     rgb: NDArray[np.uint8],
     on: NDArray[np.uint32],
     unknown: NDArray[np.uint32],
-    donor: tuple[NDArray[np.uint8], NDArray[np.uint32], NDArray[np.uint32], float],
+    donor: _Crop,
     names: tuple[str, ...],
     rng: np.random.Generator,
     *,

@@ -28,6 +28,8 @@ ONE_THING, TIMES_AS_LARGE, NEARLY_AS_GOOD = 0.8, 3.0, 0.7
 AS_FULL = 0.95
 #: How steeply a node's word falls with its score where its likes settle what the thing's extent is, and its own claim.
 SAY, CLAIM = 8.0, 2.0
+#: What stands for several regions of one thing scores at least so much of what an answer has to.
+STANDING_IN = 0.8
 #: Pieces of one surface differ by less than this in colour (CIELAB).
 ALIKE = 9.0
 
@@ -115,7 +117,7 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
     Args:
         forest: the trees.
         score: (node,) in [0, 1].
-        minimum: nodes below are never chosen.
+        minimum: nodes below are never chosen, but for those that stand for several (``STANDING_IN``).
         is_surface: surfaces (fields, water) prefer the larger node more strongly.
         at_most: how many are wanted.
     """
@@ -149,7 +151,7 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
         owner[leaves] = len(chosen)
         sizes.append(float(area[leaves].sum()))
         chosen.append(best)
-    central = _central(forest, score, chosen, 0.8 * minimum)
+    central = _central(forest, score, chosen, STANDING_IN * minimum)
     for number, node in enumerate(central):
         if node == chosen[number] or _collides(forest, node, owner, sizes, area, but=number):
             continue
@@ -158,7 +160,7 @@ def settle(forest: Forest, score: Column, minimum: float, *, is_surface: bool, a
         owner[leaves] = number
         sizes[number] = float(area[leaves].sum())
         chosen[number] = node
-    return sorted(dict.fromkeys(chosen), key=lambda n: -score[n])
+    return sorted(chosen, key=lambda n: -score[n])
 
 
 def _central(forest: Forest, score: Column, chosen: list[int], minimum: float) -> list[int]:
