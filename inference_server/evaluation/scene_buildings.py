@@ -58,7 +58,7 @@ def draw_building(
     if wing is not None:
         side = frame.shifted(-a + wing[1] / 2, b + wing[0] / 2 - width / 4, math.pi / 2)
         _apron(canvas, side, wing[0] + width / 2, wing[1])
-        _roof(
+        draw_roof(
             canvas,
             side,
             wing[0] + width / 2,
@@ -68,7 +68,7 @@ def draw_building(
             height=height - 0.1,
             owner=owner,
         )
-    _roof(canvas, frame, length, width, roof=roof, base=base, height=height, owner=owner)
+    draw_roof(canvas, frame, length, width, roof=roof, base=base, height=height, owner=owner)
     return owner
 
 
@@ -86,7 +86,7 @@ def _apron(canvas: Canvas, frame: Frame, length: float, width: float) -> None:
     canvas.paint(patch, (tone, tone * 0.97, tone * 0.91), opacity=0.55)
 
 
-def _roof(
+def draw_roof(
     canvas: Canvas, frame: Frame, length: float, width: float, *, roof: str, base: Color, height: float, owner: int
 ) -> None:
     if roof == "flat":

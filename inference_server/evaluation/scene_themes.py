@@ -8,8 +8,9 @@ from inference_server.evaluation.scene_site import Site
 from inference_server.evaluation.scene_themes_built import harbour, industrial, residential, urban
 from inference_server.evaluation.scene_themes_open import airport, mixed, rural, sports
 
-#: What each theme builds; it returns the categories its bare ground may be taken for.
-THEMES: dict[str, Callable[[Site], frozenset[str]]] = {
+#: Builds a place; returns the categories that its bare ground may be taken for.
+Theme = Callable[[Site], frozenset[str]]
+THEMES: dict[str, Theme] = {
     "residential": residential,
     "urban": urban,
     "industrial": industrial,

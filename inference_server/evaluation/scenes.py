@@ -24,7 +24,7 @@ from inference_server.evaluation.scene_expressions import express
 from inference_server.evaluation.scene_palette import pick_name
 from inference_server.evaluation.scene_sensor import expose
 from inference_server.evaluation.scene_site import Site
-from inference_server.evaluation.scene_themes import THEMES
+from inference_server.evaluation.scene_themes import THEMES, Theme
 from inference_server.evaluation.scene_types import Scene, SceneExpression, SceneObject
 from inference_server.geometry import HBB, Mask, obb_corners, obb_of_mask
 from inference_server.outlines import polygon_of_mask
@@ -40,7 +40,7 @@ def generate(
     *,
     size_px: tuple[int, int] = (1024, 1024),
     gsd_m: float = 0.3,
-    theme: str | None = None,
+    theme: str | Theme | None = None,
     expressions: int = 40,
 ) -> Scene:
     """A scene.
@@ -49,7 +49,7 @@ def generate(
         seed: 0 to 999 are for development; benchmarks that count use 100,000 and above.
         size_px: rows, columns.
         gsd_m: pixel size in metres, 0.1 to about 1.
-        theme: one of ``THEMES``; None lets the seed choose.
+        theme: one of ``THEMES``, or what builds another; None lets the seed choose.
         expressions: how many to make at most.
 
     Raises:
@@ -57,23 +57,24 @@ def generate(
     """
     if min(size_px) < 32 or not gsd_m > 0:
         raise ValueError(f"generate: expected size_px >= 32 and gsd_m > 0, got {size_px} and {gsd_m}")
-    if theme is not None and theme not in THEMES:
+    if isinstance(theme, str) and theme not in THEMES:
         raise ValueError(f"generate: expected theme to be one of {', '.join(THEMES)}, got {theme!r}")
     rng = np.random.default_rng([seed, *size_px, round(gsd_m * 1000)])
-    drawn_theme = list(THEMES)[int(rng.integers(len(THEMES)))]
+    drawn = list(THEMES)[int(rng.integers(len(THEMES)))]
+    name, build = (theme.__name__, theme) if callable(theme) else (theme or drawn, THEMES[theme or drawn])
     sun = Sun(float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(0.6, 1.15)))
     canvas = Canvas((size_px[0], size_px[1]), gsd_m, sun, rng)
     usual = tuple(pick_name("house", rng) for _ in range(int(rng.integers(1, 4))))
     big = tuple(pick_name(k, rng) for k in ("metal", "flat"))
     site = Site(canvas, float(rng.choice([0.1, 0.35, 0.7, 1.0])), usual, big, float(rng.uniform(1.6, 3.4)))
-    background = THEMES[theme or drawn_theme](site)
+    background = build(site)
     rgb = expose(canvas)
     valid = _valid(canvas, rng)
     rgb[:, ~valid] = 0
     canvas.owner[~valid] = 0
     scene = Scene(
         seed=seed,
-        theme=theme or drawn_theme,
+        theme=name,
         gsd_m=gsd_m,
         rgb=rgb,
         valid=valid,

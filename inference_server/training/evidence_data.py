@@ -27,6 +27,8 @@ from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
 from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
+from inference_server.training.evidence_places import patchwork, wooded
+from inference_server.training.evidence_places_built import city, stands
 from inference_server.training.evidence_surfaces import EARLY, LATE, labels_of, paint_surfaces
 from inference_server.training.geobia_labels import LabelledTile, cars, planes, towns, trees
 
@@ -36,6 +38,9 @@ Bits = NDArray[np.uint32]
 
 #: Generated scenes for fitting begin here; 0-999 are for development, 100,000 and above are held out.
 FIRST_SEED = 10_000
+#: Those from here on are places that nothing but the training draws.
+FIRST_PLACE = 20_000
+PLACES = (wooded, city, patchwork, wooded, stands)
 SIDE_PX = 640
 PIXEL_SIZES_M = (0.12, 0.15, 0.2, 0.25, 0.3, 0.3, 0.3, 0.4, 0.5, 0.6)
 ALL = np.uint32((1 << len(BIT)) - 1)
@@ -81,7 +86,8 @@ class LabelledMap:
 def generated_map(seed: int) -> LabelledMap:
     """A generated scene: everything is known, but for what its bare ground may be taken for."""
     gsd = float(np.random.default_rng(seed).choice(PIXEL_SIZES_M))
-    scene = generate(seed, size_px=(SIDE_PX, SIDE_PX), gsd_m=gsd, expressions=0)
+    place = PLACES[seed % len(PLACES)] if seed >= FIRST_PLACE else None
+    scene = generate(seed, size_px=(SIDE_PX, SIDE_PX), gsd_m=gsd, theme=place, expressions=0)
     shape = scene.valid.shape
     on = np.zeros(shape, np.uint32)
     for item in scene.objects:
@@ -226,11 +232,13 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with towns/, cars/, planes/, trees/")
     parser.add_argument("--cache", type=Path, required=True, help="folder to write to")
     parser.add_argument("--generated", type=int, default=1200, help="number of generated scenes")
+    parser.add_argument("--places", type=int, default=800, help="number of scenes of further places")
     parser.add_argument("--early", action="store_true", help="without the late part of what was labelled by eye")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     args = parser.parse_args()
     args.cache.mkdir(parents=True, exist_ok=True)
-    jobs = [(FIRST_SEED + i, args.cache) for i in range(args.generated)]
+    seeds = (*range(FIRST_SEED, FIRST_SEED + args.generated), *range(FIRST_PLACE, FIRST_PLACE + args.places))
+    jobs = [(seed, args.cache) for seed in seeds]
     with multiprocessing.Pool(args.processes) as pool:
         for done, _ in enumerate(pool.imap_unordered(_generate, jobs, chunksize=4), 1):
             if done % 100 == 0:
