@@ -38,7 +38,7 @@ Bits = NDArray[np.uint32]
 
 #: Generated scenes for fitting begin here; 0-999 are for development, 100,000 and above are held out.
 FIRST_SEED = 10_000
-#: Those from here on are places that nothing but the training draws.
+#: Those from here on are of places that nothing but the trainings draws.
 FIRST_PLACE = 20_000
 PLACES = (wooded, city, patchwork, wooded, stands)
 SIDE_PX = 640
