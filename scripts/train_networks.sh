@@ -49,5 +49,5 @@ fi
 resume=(); [ -e "$folder/provg/state.pt" ] && resume=(--resume)
 $python -m inference_server train provg -o "$folder/provg" --data "$data" --cache "$folder/pictures" \
     --encoder "$folder/evidence.pt" --backbone-rate 0 --side 256 --batch 4 --queries 4 \
-    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 "${provg[@]}" "${resume[@]}"
+    --lambda-box 0.2 --lambda-mask 5 --dice 0.5 "${halved[@]}" "${provg[@]}" "${resume[@]}"
 $python -m inference_server.evaluation.provg_check "$folder/provg/provg.onnx"

@@ -52,7 +52,8 @@ class Recipe:
         workers: processes that draw and augment.
         seed: of weights and samples.
         device: "cpu", "cuda", "mps"; "" for the best there is.
-        amp: mixed precision; only on CUDA.
+        amp: mixed precision on CUDA, in float16.
+        bfloat16: mixed precision elsewhere, in bfloat16: faster on processors with AVX512-BF16, slower without.
         side: of the pictures that it is trained on, a multiple of 32; 0 for the network's own. Smaller ones cost less:
             a run may begin with them and go on with the network's own.
         queries: expressions a picture; ``batch`` counts pictures. A backbone that language does not enter runs once for
@@ -78,6 +79,7 @@ class Recipe:
     seed: int = 0
     device: str = ""
     amp: bool = True
+    bfloat16: bool = False
     side: int = 0
     queries: int = 4
     backbone_rate: float = 1.0
@@ -117,8 +119,11 @@ class Training:
         self.network = ProVG(recipe.config).to(self.device, memory_format=torch.channels_last)
         self.network.visual.requires_grad_(recipe.backbone_rate > 0)
         self.optimizer = torch.optim.AdamW(_groups(self.network, recipe), lr=recipe.rate)
-        self.is_mixed = recipe.amp and self.device.type == "cuda"
-        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed)
+        is_cuda = self.device.type == "cuda"
+        self.is_mixed = recipe.amp if is_cuda else recipe.bfloat16
+        self.precision = torch.float16 if is_cuda else torch.bfloat16
+        # Only float16 has too few exponents for small gradients.
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.is_mixed and is_cuda)
         self.step, self.best, self.since_best = 0, -1.0, 0
         self.is_stopping = False
 
@@ -163,7 +168,7 @@ class Training:
             self.network.visual.eval()
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.rate_at(self.step) * group["share"]
-        with torch.autocast(self.device.type, torch.float16, enabled=self.is_mixed):
+        with torch.autocast(self.device.type, self.precision, enabled=self.is_mixed):
             output = self.network(*self._there(inputs))
         losses = objective(output.float(), target.to(self.device), self.recipe.weights)
         self.optimizer.zero_grad(set_to_none=True)

@@ -393,6 +393,16 @@ def test_resumed_training_is_identical(tmp_path):
         assert torch.equal(a, b)
 
 
+def test_in_bfloat16_it_learns_nearly_the_same(tmp_path):
+    exact, halved = training_of(tmp_path), training_of(tmp_path, bfloat16=True)
+    seen = []
+    first = next(module for module in halved.network.visual.modules() if isinstance(module, torch.nn.Conv2d))
+    first.register_forward_hook(lambda module, inputs, made: seen.append(made.dtype))
+    assert advance(halved, 4) == pytest.approx(advance(exact, 4), rel=0.03)
+    assert set(seen) == {torch.bfloat16}
+    assert {p.dtype for p in halved.network.parameters()} == {torch.float32}
+
+
 def test_it_stops_early_and_keeps_the_best(tmp_path):
     training = training_of(tmp_path, patience=1)
     training.recipe = replace(training.recipe, every=2, rate=1e-12)
