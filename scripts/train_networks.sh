@@ -1,16 +1,16 @@
 #!/bin/bash
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER [quick]
-# The evidence network (early.onnx, then with the late labels too middle.onnx and evidence.onnx, which keeps a part of
-# that; five and a half hours on two cores), the embedded engine's verdicts (verdicts.npz, a quarter of an hour), then
-# ProVG on the network's maps (provg.onnx, three hours).
+# The evidence network (early.onnx, then with the late labels too evidence.onnx; seven hours on one core), the embedded
+# engine's verdicts (verdicts.npz, a quarter of an hour), then ProVG on the network's maps (provg.onnx, three hours).
+# 12 GB of memory.
 # All land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 # "quick" does every step on little data, in some minutes, to see that all of them run: what it makes is of no use.
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 places=6 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --places 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 places=6 early=0.5 minutes=1.5 judged=(--generated 2 --places 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
-    generated=1200 places=800 early=160 middle=230 minutes=320 judged=(--generated 90 --places 60)
+    generated=1200 places=800 early=160 minutes=420 judged=(--generated 90 --places 60)
     provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
 fi
 mkdir -p "$folder"
@@ -28,19 +28,18 @@ draw() { # [OPTION...]: the label maps; what is there stays, real pictures are d
     $python -m inference_server.training.evidence_data --data "$data" --cache "$folder/maps" \
         --generated "$generated" --places "$places" "$@"
 }
-train() { # NAME MINUTES [OPTION...]: goes on from where the last one ended, unless it is there
+train() { # NAME MINUTES: goes on from where the last one ended, unless it is there
     if [ ! -e "$folder/$1.pt" ]; then
         $python -m inference_server.training.evidence --cache "$folder/maps" --minutes "$2" "${halved[@]}" \
-            --state "$folder/state.pt" --output "$folder/$1.onnx" "${@:3}"
+            --state "$folder/state.pt" --output "$folder/$1.onnx"
         cp "$folder/state.pt" "$folder/$1.pt"
     fi
 }
 # What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
 [ -e "$folder/early.pt" ] || draw --early
 train early "$early"
-[ -e "$folder/middle.pt" ] || draw
-train middle "$middle"
-train evidence "$minutes" --blend "$folder/middle.pt"
+[ -e "$folder/evidence.pt" ] || draw
+train evidence "$minutes"
 if [ ! -e "$folder/verdicts.npz" ]; then
     $python -m inference_server.training.geobia_verdicts --data "$data" --cache "$folder/verdicts" \
         "${judged[@]}" --network "$folder/evidence.onnx" --sight "$folder/early.onnx" \

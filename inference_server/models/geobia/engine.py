@@ -51,7 +51,7 @@ from rsground_plugin.protocol import EngineInfo
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.36
 #: The same where the pixel size is guessed: size speaks less clearly against a thing then.
-MIN_UNMEASURED = 0.48
+MIN_UNMEASURED = 0.4
 #: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
 MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
