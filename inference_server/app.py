@@ -126,8 +126,9 @@ class Server:
         return ResultEvent(self.pipeline.ground(query, tile, progress))
 
     def _prepared(self, query: BatchRequest) -> Batch:
-        # Imported here: the server announces itself without waiting for scipy.
-        from inference_server.batch.run import Batch
+        # Imported here: the server announces itself without waiting for scipy. Not while the first engine is imported.
+        with self.pipeline.registry.importing:
+            from inference_server.batch.run import Batch
 
         return Batch.prepare(query, lambda: self.pipeline.registry)
 

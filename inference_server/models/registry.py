@@ -61,7 +61,9 @@ class Registry:
         self._sources = dict(sources)
         self._default = default
         self._engines: dict[str, Engine] = {}
-        self._lock = threading.Lock()
+        #: Held while an engine is imported and made. Two threads that import what imports one another may each find a
+        #: module half made: whoever imports much beside the engines takes it, too.
+        self.importing = threading.Lock()
 
     def name_of(self, name: str) -> str:
         """The engine's own name for "default" or a name. Raises UnknownEngine."""
@@ -75,7 +77,7 @@ class Registry:
     def get(self, name: str) -> Engine:
         """The engine of that name, or of "default". Raises UnknownEngine, EngineUnavailable."""
         name = self.name_of(name)
-        with self._lock:
+        with self.importing:
             if name not in self._engines:
                 try:
                     self._engines[name] = self._sources[name].make()
@@ -111,6 +113,6 @@ class Registry:
 
     def unload(self) -> None:
         """Frees the memory of every engine that was made."""
-        with self._lock:
+        with self.importing:
             for engine in self._engines.values():
                 engine.unload()

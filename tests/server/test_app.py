@@ -435,3 +435,18 @@ def test_two_servers_side_by_side(serve):
 def test_shutdown_leaves(running):
     assert running.client.post("/v1/shutdown").status_code == 200
     assert running.has_left()
+
+
+def test_a_batch_is_not_imported_while_an_engine_is(monkeypatch):
+    pytest.importorskip("inference_server.batch.run")
+    monkeypatch.setattr("inference_server.batch.run.Batch.prepare", lambda query, source: query)
+    pipeline = GroundingPipeline(registry(FakeEngine()))
+    server = Server(pipeline)
+    prepared = []
+    with pipeline.registry.importing:
+        thread = threading.Thread(target=lambda: prepared.append(server._prepared("asked")))
+        thread.start()
+        thread.join(0.2)
+        assert not prepared
+    thread.join(10)
+    assert prepared == ["asked"]
