@@ -56,6 +56,11 @@ class Frame:
         x, y = self.to_scene([(u, v)])[0]
         return Frame(float(x), float(y), self.angle + turn)
 
+    def rectangle(self, length: float, width: float) -> NDArray[np.float64]:
+        """(4, 2) scene metres: corners of the rectangle about the origin, ``length`` along the x axis."""
+        a, b = length / 2, width / 2
+        return self.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])
+
 
 @dataclass
 class Drawn:

@@ -13,11 +13,6 @@ from inference_server.evaluation.scene_palette import shade_of
 LINE: Color = (0.93, 0.93, 0.91)
 
 
-def _corners(frame: Frame, length: float, width: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    a, b = length / 2, width / 2
-    return frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])
-
-
 def _line(canvas: Canvas, frame: Frame, u: float, v: float, length: float, width: float) -> None:
     canvas.paint(canvas.rect(frame.shifted(u, v), length, width), LINE, opacity=0.9)
 
@@ -50,7 +45,7 @@ def draw_pool(canvas: Canvas, frame: Frame, length: float, width: float, *, shap
     )
     area = length * width * (1.0 if shape == "rectangular" else math.pi / 4)
     owner = canvas.register(
-        "pool", "blue", _corners(frame, length, width), area_m2=area, size_m=(length, width), shape=shape
+        "pool", "blue", frame.rectangle(length, width), area_m2=area, size_m=(length, width), shape=shape
     )
     water = np.array([(0.36, 0.70, 0.80), (0.28, 0.62, 0.78), (0.42, 0.76, 0.78)][int(rng.integers(3))])
     base = tuple(float(c) for c in np.clip(water * (1 + rng.normal(0, 0.05, 3)), 0, 1))
@@ -78,7 +73,7 @@ def draw_court(canvas: Canvas, frame: Frame, kind: str, *, color: str) -> int:
     """A "tennis court" (36 x 18 m with its run-off) or a "basketball court" (30 x 17 m)."""
     rng = canvas.rng
     length, width, inner_l, inner_w = (35.0, 17.5, 23.8, 11.0) if kind == "tennis court" else (30.0, 17.0, 28.0, 15.0)
-    owner = canvas.register(kind, color, _corners(frame, length, width), area_m2=length * width, size_m=(length, width))
+    owner = canvas.register(kind, color, frame.rectangle(length, width), area_m2=length * width, size_m=(length, width))
     inner = np.array(shade_of(color, rng))
     outer = np.array(shade_of("green" if color != "green" and rng.random() < 0.5 else color, rng)) * 0.86
     if kind == "basketball court":
@@ -111,7 +106,7 @@ def draw_pitch(canvas: Canvas, frame: Frame, length: float, width: float, *, hos
     owner = canvas.register(
         "soccer field",
         "green",
-        _corners(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width,
         size_m=(length, width),
         host=host,
@@ -144,7 +139,7 @@ def draw_track(canvas: Canvas, frame: Frame, length: float) -> tuple[int, int]:
     owner = canvas.register(
         "track",
         "red",
-        _corners(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width * 0.35,
         size_m=(length, width),
         shape="round",
@@ -233,7 +228,7 @@ def draw_parking(canvas: Canvas, frame: Frame, aisles: int, bays: int) -> tuple[
     bay_w, bay_l, aisle = 2.5, 5.0, 6.0
     length, width = bays * bay_w + 7, aisles * (2 * bay_l + aisle) + 1.5
     owner = canvas.register(
-        "parking lot", "gray", _corners(frame, length, width), area_m2=length * width, size_m=(length, width)
+        "parking lot", "gray", frame.rectangle(length, width), area_m2=length * width, size_m=(length, width)
     )
     tone = float(rng.uniform(0.33, 0.5))
     canvas.paint(canvas.rect(frame, length + 0.6, width + 0.6), (0.7, 0.69, 0.67), owner=None)
@@ -259,7 +254,7 @@ def draw_parking(canvas: Canvas, frame: Frame, aisles: int, bays: int) -> tuple[
 def draw_runway(canvas: Canvas, frame: Frame, length: float, width: float) -> int:
     """A runway with threshold bars, a dashed centre line and rubber marks."""
     owner = canvas.register(
-        "runway", "gray", _corners(frame, length, width), area_m2=length * width, size_m=(length, width)
+        "runway", "gray", frame.rectangle(length, width), area_m2=length * width, size_m=(length, width)
     )
     patch = canvas.rect(frame, length, width)
     if patch is None:

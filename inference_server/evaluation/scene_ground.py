@@ -78,7 +78,7 @@ def draw_grass(canvas: Canvas, outline: Polygon) -> int:
         "green",
         np.array(outline.exterior.coords),
         area_m2=outline.area,
-        size_m=_sides(outline),
+        size_m=sides_of(outline),
         shape="irregular",
     )
     if patch is not None:
@@ -91,7 +91,7 @@ def draw_grass(canvas: Canvas, outline: Polygon) -> int:
 def draw_field(canvas: Canvas, frame: Frame, length: float, width: float, *, color: str) -> int:
     """A field with furrows along the frame's x axis."""
     rng = canvas.rng
-    outline = _rectangle(frame, length, width)
+    outline = frame.rectangle(length, width)
     owner = canvas.register("field", color, outline, area_m2=length * width, size_m=(length, width))
     patch = canvas.rect(frame, length, width)
     if patch is None:
@@ -122,7 +122,7 @@ def draw_water(canvas: Canvas, outline: BaseGeometry, *, bank_m: float, tone: Co
         "blue",
         np.array(inside.envelope.exterior.coords),
         area_m2=inside.area,
-        size_m=_sides(inside),
+        size_m=sides_of(inside),
         shape=shape,
     )
     patch = canvas.area(outline)
@@ -210,7 +210,7 @@ def draw_bridge(canvas: Canvas, frame: Frame, length: float, width: float, *, ro
     owner = canvas.register(
         "bridge",
         "gray",
-        _rectangle(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width,
         size_m=(length, width),
         height_m=5.0,
@@ -283,12 +283,8 @@ def _crown(
     return Patch(patch.window, alpha, patch.u, patch.v), color
 
 
-def _rectangle(frame: Frame, length: float, width: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    a, b = length / 2, width / 2
-    return frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])
-
-
-def _sides(shape: BaseGeometry) -> tuple[float, float]:
+def sides_of(shape: BaseGeometry) -> tuple[float, float]:
+    """Metres along the canvas's axes."""
     x0, y0, x1, y1 = shape.bounds if not shape.is_empty else (0, 0, 1, 1)
     return float(x1 - x0), float(y1 - y0)
 

@@ -18,7 +18,7 @@ from shapely.ops import unary_union
 from inference_server.evaluation.scene_buildings import draw_roof, weathered
 from inference_server.evaluation.scene_canvas import Color, Frame
 from inference_server.evaluation.scene_clutter import ground_only
-from inference_server.evaluation.scene_ground import draw_tree
+from inference_server.evaluation.scene_ground import draw_tree, sides_of
 from inference_server.evaluation.scene_palette import pick_name, shade_of
 from inference_server.evaluation.scene_site import Site, curve
 
@@ -41,18 +41,6 @@ USUAL_LEAN = 0.16
 def some_lean(site: Site) -> Lean:
     """One for all that stands on a site."""
     return float(site.rng.normal(0, USUAL_LEAN)), float(site.rng.normal(0, USUAL_LEAN))
-
-
-def rectangle(frame: Frame, length: float, width: float) -> Polygon:
-    """In scene metres."""
-    a, b = length / 2, width / 2
-    return Polygon(frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)]))
-
-
-def extent(shape: BaseGeometry) -> tuple[float, float]:
-    """Its sides along the canvas."""
-    x0, y0, x1, y1 = shape.bounds
-    return float(x1 - x0), float(y1 - y0)
 
 
 def parts_of_block(site: Site) -> list[Part]:
@@ -110,12 +98,12 @@ def raise_block(
     shapes = []
     for place, (a, b) in zip(places, sides, strict=True):
         site.take(place, a + 3, b + 3)
-        shapes.append(rectangle(place, a, b))
+        shapes.append(Polygon(place.rectangle(a, b)))
     whole = unary_union(shapes)
     kind = {"flat": "flat", "metal": "metal"}.get(roof, "house")
     color = pick_name(kind, rng)
     owner = canvas.register("building", color, np.array(whole.envelope.exterior.coords), area_m2=whole.area,
-                            size_m=extent(whole), height_m=height)  # fmt: skip
+                            size_m=sides_of(whole), height_m=height)  # fmt: skip
     base = weathered(shade_of(color, rng), float(rng.uniform(0.1, 0.7)))
     if roof == "flat" and rng.random() < 0.6:
         one = covers[int(rng.integers(len(covers)))]

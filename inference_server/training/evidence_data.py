@@ -27,8 +27,7 @@ from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.features import leaf_table
 from inference_server.models.geobia.selection import Forest
 from inference_server.regions import build_region_tree
-from inference_server.training.evidence_places import patchwork, wooded
-from inference_server.training.evidence_places_built import city, stands
+from inference_server.training.evidence_places import place_of
 from inference_server.training.evidence_surfaces import EARLY, LATE, labels_of, paint_surfaces
 from inference_server.training.geobia_labels import LabelledTile, cars, planes, towns, trees
 
@@ -40,7 +39,6 @@ Bits = NDArray[np.uint32]
 FIRST_SEED = 10_000
 #: Those from here on are of places that nothing but the trainings draws.
 FIRST_PLACE = 20_000
-PLACES = (wooded, city, patchwork, wooded, stands)
 SIDE_PX = 640
 PIXEL_SIZES_M = (0.12, 0.15, 0.2, 0.25, 0.3, 0.3, 0.3, 0.4, 0.5, 0.6)
 ALL = np.uint32((1 << len(BIT)) - 1)
@@ -86,7 +84,7 @@ class LabelledMap:
 def generated_map(seed: int) -> LabelledMap:
     """A generated scene: everything is known, but for what its bare ground may be taken for."""
     gsd = float(np.random.default_rng(seed).choice(PIXEL_SIZES_M))
-    place = PLACES[seed % len(PLACES)] if seed >= FIRST_PLACE else None
+    place = place_of(seed) if seed >= FIRST_PLACE else None
     scene = generate(seed, size_px=(SIDE_PX, SIDE_PX), gsd_m=gsd, theme=place, expressions=0)
     shape = scene.valid.shape
     on = np.zeros(shape, np.uint32)

@@ -11,7 +11,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
-from shapely.geometry import MultiPoint, Polygon, box
+from shapely.geometry import LineString, MultiPoint, Polygon, box
 from shapely.geometry.base import BaseGeometry
 from shapely.ops import unary_union, voronoi_diagram
 
@@ -26,26 +26,34 @@ from inference_server.evaluation.scene_ground import (
     draw_ground,
     draw_slab,
     draw_water,
+    sides_of,
 )
 from inference_server.evaluation.scene_palette import pick_name
 from inference_server.evaluation.scene_placing import build_parking, drive_traffic, lay_roads, park_along, plant_row
 from inference_server.evaluation.scene_site import Site, along, crossing
+from inference_server.evaluation.scene_themes import Theme
 from inference_server.evaluation.scene_vehicles import draw_ship
 from inference_server.training.evidence_blocks import (
     COVERS,
     Lean,
     build_block,
     draw_walls,
-    extent,
     plant_woods,
-    rectangle,
     some_lean,
     top,
 )
+from inference_server.training.evidence_places_built import city, stands
 
-WATERS: tuple[Color, ...] = (
+#: Beside those of ``scene_ensembles.WATERS``: brown, green and dark.
+MURKY: tuple[Color, ...] = (
     (0.15, 0.20, 0.24), (0.20, 0.27, 0.28), (0.26, 0.31, 0.24), (0.36, 0.33, 0.25), (0.12, 0.16, 0.15),
 )  # fmt: skip
+
+
+def place_of(seed: int) -> Theme:
+    """The place that the scene of that seed shows."""
+    places = (wooded, city, patchwork, wooded, stands)
+    return places[seed % len(places)]
 
 
 def wooded(site: Site) -> frozenset[str]:
@@ -66,7 +74,7 @@ def wooded(site: Site) -> frozenset[str]:
         )
         for k in range(int(rng.integers(1, 4)))
     ]  # fmt: skip
-    lay_roads(site, [plan for plan in plans if water is None or not plan[0].buffer(plan[1]).intersects(water)])
+    _lay_ashore(site, plans, water)
     for _ in range(int(rng.integers(0, 3))):
         build_parking(site, aisles=int(rng.integers(1, 3)), share=(0.1, 0.95))
     if rng.random() < 0.25:
@@ -110,7 +118,7 @@ def patchwork(site: Site) -> frozenset[str]:
          float(rng.choice([3.0, 4.5, 6.5])), one_of(site, ("asphalt", "dirt", "dirt")))
         for _ in range(int(rng.integers(1, 3)))
     ]  # fmt: skip
-    lay_roads(site, [plan for plan in plans if water is None or not plan[0].buffer(plan[1]).intersects(water)])
+    _lay_ashore(site, plans, water)
     for _ in range(int(rng.integers(1, 8))):
         _cottage(site, turn + float(rng.normal(0, 0.3)), lean, near_road=True)
     lanes = unary_union([road.line.buffer(road.width / 2 + 1.5) for road in site.roads])
@@ -141,7 +149,7 @@ def _bank(site: Site) -> BaseGeometry:
     for _ in range(int(rng.integers(0, 4))):
         at = line.interpolate(float(rng.uniform(0, 1)), normalized=True)
         outline = outline.union(at.buffer(float(rng.uniform(0.1, 0.3)) * min(wide, high)))
-    tone = WATERS[int(rng.integers(len(WATERS)))]
+    tone = MURKY[int(rng.integers(len(MURKY)))]
     shape = outline.intersection(box(-60, -60, wide + 60, high + 60))
     draw_water(site.canvas, shape, bank_m=float(rng.uniform(0, 2)), tone=tone, shape="irregular")
     patch = site.canvas.area(shape)
@@ -153,6 +161,11 @@ def _bank(site: Site) -> BaseGeometry:
         site.canvas.paint(patch, (0.9, 0.92, 0.92), opacity=glints.astype(np.float32))
     site.take_shape(shape.buffer(1.5))
     return shape
+
+
+def _lay_ashore(site: Site, plans: list[tuple[LineString, float, str]], water: BaseGeometry | None) -> None:
+    """Lays the roads that keep clear of the water."""
+    lay_roads(site, [plan for plan in plans if water is None or not plan[0].buffer(plan[1]).intersects(water)])
 
 
 def _moor(site: Site, water: BaseGeometry) -> None:
@@ -190,7 +203,7 @@ def _cottage(site: Site, turn: float, lean: Lean, *, near_road: bool = False) ->
     color = pick_name("metal" if roof == "metal" else "flat" if roof == "flat" else "house", rng)
     height = float(rng.uniform(2.2, 6.5))
     owner = draw_building(canvas, frame, length, width, roof=roof, color=color, height=height)
-    draw_walls(site, rectangle(frame, length, width), owner, height, lean)
+    draw_walls(site, Polygon(frame.rectangle(length, width)), owner, height, lean)
     if rng.random() < 0.12:
         spot = frame.shifted(0, width / 2 + 6)
         if site.is_free(spot, 11, 7):
@@ -219,7 +232,7 @@ def _works(site: Site, lean: Lean) -> None:
         owner = draw_building(canvas, spot, length, width, roof=roof, color=pick_name(roof, rng), height=height)
         if rng.random() < 0.5:
             top(site, spot, length, width)
-        draw_walls(site, rectangle(spot, length, width), owner, height, lean)
+        draw_walls(site, Polygon(spot.rectangle(length, width)), owner, height, lean)
     for _ in range(int(rng.integers(0, 7))):
         radius = float(rng.uniform(2, 14))
         spot = frame.shifted(float(rng.uniform(-0.5, 0.5)) * yard[0], float(rng.uniform(-0.5, 0.5)) * yard[1])
@@ -295,7 +308,7 @@ def _field(site: Site, shape: Polygon, color: str, turn: float) -> None:
     if patch is None:
         return
     patch = replace(patch, alpha=patch.alpha * ~site.taken_pixels(patch.window))
-    owner = canvas.register("field", color, np.array(shape.exterior.coords), area_m2=shape.area, size_m=extent(shape),
+    owner = canvas.register("field", color, np.array(shape.exterior.coords), area_m2=shape.area, size_m=sides_of(shape),
                             shape="irregular")  # fmt: skip
     shades = FIELD_COLORS[color]
     base = np.array(shades[int(rng.integers(len(shades)))]) * (1 + rng.normal(0, 0.06, 3))

@@ -97,16 +97,11 @@ def _plot(site: Site, plot: Frame, length: float, depth: float, lean: Lean, cove
                 if rng.random() < full:
                     draw_car(site.canvas, spot, color=pick_name("car", rng), host=lot)
     else:
-        draw_grass(site.canvas, Polygon(plot.to_scene(_corners(length, depth))))
+        draw_grass(site.canvas, Polygon(plot.rectangle(length, depth)))
         for _ in range(int(length * depth / float(rng.choice([60, 150, 500])))):
             at = plot.shifted(float(rng.uniform(-0.45, 0.45)) * length, float(rng.uniform(-0.45, 0.45)) * depth)
             draw_tree(site.canvas, at.cx, at.cy, float(np.clip(site.tree_size * rng.lognormal(0, 0.3), 1, 6)))
         site.take(plot, length, depth)
-
-
-def _corners(length: float, width: float) -> list[tuple[float, float]]:
-    a, b = length / 2, width / 2
-    return [(-a, -b), (a, -b), (a, b), (-a, b)]
 
 
 def _rows(site: Site, plot: Frame, length: float, depth: float, lean: Lean, covers: list[Color]) -> None:
@@ -225,7 +220,7 @@ def _taxiways(site: Site, middle: Frame, edge: float, reach: float, tone: float)
             draw_runway(canvas, lane, max(reach * 1.5, 900), 45)
             site.take(lane, reach * 1.5, 50)
             continue
-        owner = canvas.register("runway", "gray", lane.to_scene(_corners(reach * 1.5, width)),
+        owner = canvas.register("runway", "gray", lane.rectangle(reach * 1.5, width),
                                 area_m2=reach * width, size_m=(reach * 1.5, width))  # fmt: skip
         parts = [LineString(lane.to_scene([(-reach, 0), (reach, 0)])).buffer(width / 2)]
         for u in rng.uniform(-0.5, 0.5, int(rng.integers(1, 4))) * reach:

@@ -37,7 +37,6 @@ from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VE
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.models.geobia.selection import Forest
 from inference_server.raster import RasterTile
-from inference_server.training.evidence_data import PLACES
 from inference_server.training.geobia import REAL, RECIPES, Recipe, best_objects
 from inference_server.training.geobia_doubting import Doubting
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
@@ -53,8 +52,6 @@ CLASSES = (
 )  # fmt: skip
 #: Seeds that neither rules nor network were fitted on.
 FIRST_SEED = 20_000
-#: Those from here on are of the places that nothing but the trainings draws; the network's are others.
-FIRST_PLACE = 30_000
 #: An agreement up to the first is worth nothing, from the second on all; a node is an object's from the third on.
 WORTHLESS, PERFECT, AN_OBJECTS = 0.25, 0.8, 0.5
 #: Nodes of a tile that are kept: with some agreement all; of others that anything speaks for, and of the rest.
@@ -114,9 +111,7 @@ def recipe_of(name: str) -> Recipe:
 def generated_scene(seed: int) -> LabelledTile:
     """A scene as the benchmarks have them, some of them finer and coarser."""
     gsd = float(np.random.default_rng(seed).choice([0.3, 0.3, 0.3, 0.2, 0.5]))
-    place = PLACES[seed % len(PLACES)] if seed >= FIRST_PLACE else None
-    side_px = SIDE_PX if gsd == 0.3 else 768
-    return labelled_scene(seed, side_px=side_px, gsd_m=gsd, smallest_px=SMALLEST_PX, theme=place)
+    return labelled_scene(seed, side_px=SIDE_PX if gsd == 0.3 else 768, gsd_m=gsd, smallest_px=SMALLEST_PX)
 
 
 def middle_of(tile: LabelledTile) -> LabelledTile:
@@ -267,7 +262,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with towns, cars, planes and trees")
     parser.add_argument("--generated", type=int, default=120, help="number of generated scenes")
-    parser.add_argument("--places", type=int, default=60, help="number of scenes of further places")
     parser.add_argument("--at-most", type=int, default=None, help="so many tiles of each real set, to try it out")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
     parser.add_argument("--output", type=Path, default=Path(boosted.__file__).with_name("verdicts.npz"))
@@ -286,7 +280,6 @@ def main() -> None:
         for reader, step in EVERY.items():
             yield from islice(reader(arguments.data / reader.__name__), 0, most and most * step, step)
         yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
-        yield from range(FIRST_PLACE, FIRST_PLACE + arguments.places)
         if arguments.sight is not None:
             yield from islice(surfaces(arguments.data), most)
 

@@ -172,8 +172,17 @@ def _surveys(path):
 
 
 def test_the_embedded_engine_finds_in_tiles_what_it_finds_in_one(tmp_path, monkeypatch):
-    path = tmp_path / "scene.tif"
-    write_geotiff(generate(11, size_px=(720, 720), gsd_m=0.3, theme="residential", expressions=0), path)
+    shared = [_shared_by_tiles_and_whole(seed, tmp_path, monkeypatch) for seed in (11, 12, 13)]
+    same, found = np.sum(shared, axis=0)
+    assert found > 200
+    # One or two of a scene's fifty differ with what the network sees around a tile.
+    assert 2 * same >= 0.975 * found
+
+
+def _shared_by_tiles_and_whole(seed, folder, monkeypatch):
+    """How many objects of a scene are found both ways, and how many were found one way and the other."""
+    path = folder / f"{seed}.tif"
+    write_geotiff(generate(seed, size_px=(720, 720), gsd_m=0.3, theme="residential", expressions=0), path)
     found = {}
     for name, core_px in (("one", 10_000), ("tiles", 240)):
         monkeypatch.setattr(
@@ -181,12 +190,12 @@ def test_the_embedded_engine_finds_in_tiles_what_it_finds_in_one(tmp_path, monke
             "tiles_of",
             lambda *size, core_px=core_px, **options: tiles_of(*size, core_px=core_px, **options),
         )
-        run(path, ["buildings", "cars"], tmp_path / f"{name}.gpkg", make=Registry, engine="default")
-        _, _, shapes, _ = pyogrio.raw.read(tmp_path / f"{name}.gpkg", layer="masks")
+        result = folder / f"{seed}_{name}.gpkg"
+        run(path, ["buildings", "cars"], result, make=Registry, engine="default")
+        _, _, shapes, _ = pyogrio.raw.read(result, layer="masks")
         found[name] = shapely.make_valid(shapely.from_wkb(shapes))
     one, tiles = found["one"], found["tiles"]
-    assert len(one) > 20
     i, j = shapely.STRtree(tiles).query(one, predicate="intersects")
     shared = shapely.area(shapely.intersection(one[i], tiles[j]))
     is_same = shared >= 0.5 * shapely.area(shapely.union(one[i], tiles[j]))
-    assert 2 * min(len(set(i[is_same])), len(set(j[is_same]))) >= 0.97 * (len(one) + len(tiles))
+    return min(len(set(i[is_same])), len(set(j[is_same]))), len(one) + len(tiles)

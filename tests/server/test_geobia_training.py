@@ -8,10 +8,9 @@ import pytest
 from inference_server.evaluation.scenes import generate
 from inference_server.models.evidence.runtime import ONE, evidence_of
 from inference_server.training import geobia_doubting
-from inference_server.training.evidence_places import patchwork
 from inference_server.training.evidence_surfaces import LABELS
 from inference_server.training.geobia_doubting import Doubting
-from inference_server.training.geobia_labels import LabelledObject, LabelledTile, labelled_scene
+from inference_server.training.geobia_labels import LabelledObject, LabelledTile
 from inference_server.training.geobia_surfaces import by_eye
 
 
@@ -79,20 +78,3 @@ def test_a_sample_is_taken_once(rgb, tmp_path, monkeypatch) -> None:  # type: ig
     again = verdicts.stored_sample(tile, tmp_path / "new")
     np.testing.assert_array_equal(again.common, taken.common)
     assert again.source == "planes"
-
-
-def test_scenes_of_further_places_come_with_the_later_seeds(monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    verdicts = pytest.importorskip("inference_server.training.geobia_verdicts", reason="needs scikit-learn")
-    asked = []
-    monkeypatch.setattr(verdicts, "labelled_scene", lambda seed, **how: asked.append(how["theme"]))
-    first = verdicts.FIRST_PLACE
-    for seed in (verdicts.FIRST_SEED, first - 1, first, first + 1):
-        verdicts.generated_scene(seed)
-    places = verdicts.PLACES
-    assert asked == [None, None, places[first % len(places)], places[(first + 1) % len(places)]]
-
-
-def test_a_labelled_scene_may_be_of_a_place() -> None:
-    made = labelled_scene(3, side_px=160, gsd_m=0.5, smallest_px=10, theme=patchwork)
-    assert made.source == "generated"
-    assert "field" in {item.name for item in made.objects}
