@@ -8,10 +8,10 @@
 set -euo pipefail
 data=${1:?the folder with towns/, cars/, planes/ and trees/} folder=${2:?the folder to write to}
 if [ "${3:-}" = quick ]; then
-    generated=24 places=6 early=0.5 minutes=1.5 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
+    generated=24 places=6 early=0.5 minutes=1.5 judged=(--generated 2 --at-most 2) provg=(--scenes 8 --places 4 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
     generated=1200 places=800 early=160 minutes=420 judged=(--generated 90)
-    provg=(--scenes 500 --steps 3300 --warm-up 100 --validation 60 --every 500 --patience 20)
+    provg=(--scenes 500 --places 300 --steps 3600 --warm-up 100 --validation 60 --every 600 --patience 20)
 fi
 mkdir -p "$folder"
 data=$(cd "$data" && pwd) folder=$(cd "$folder" && pwd)

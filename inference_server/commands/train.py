@@ -13,8 +13,8 @@ from inference_server.errors import EngineUnavailable, InvalidRequest
 
 #: Arguments that are the recipe's own fields.
 _RECIPE = (
-    "steps", "batch", "rate", "warm_up", "scenes", "validation", "every", "patience", "workers", "seed", "device",
-    "side", "backbone_rate",
+    "steps", "batch", "rate", "warm_up", "scenes", "places", "validation", "every", "patience", "workers", "seed",
+    "device", "side", "backbone_rate",
 )  # fmt: skip
 
 
@@ -42,6 +42,7 @@ def add_parser(commands: Any) -> None:
         ("rate", float, "peak learning rate"),
         ("warm-up", int, "steps to reach it"),
         ("scenes", int, "generated scenes to draw from"),
+        ("places", int, "generated scenes of further, crowded places to draw from"),
         ("validation", int, "held-out samples for early stopping"),
         ("every", int, "steps between validations"),
         ("patience", int, "validations without a better score before it stops"),

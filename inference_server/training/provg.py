@@ -45,7 +45,7 @@ class Recipe:
         steps, batch, rate, warm_up: optimiser steps, pictures a step, peak learning rate, steps to reach it.
         weight_decay, clip: of AdamW; largest norm of the gradient.
         weights: of the losses.
-        scenes: generated scenes to draw from.
+        scenes, places: generated scenes to draw from, and more of the places that only the trainings draw.
         validation: samples of held-out scenes for early stopping.
         every, patience: steps between validations; validations without a better score before it stops.
         keep: steps between states written, beside those after validations: what a lost machine costs at most.
@@ -71,6 +71,7 @@ class Recipe:
     clip: float = 1.0
     weights: LossWeights = field(default_factory=LossWeights)
     scenes: int = 2000
+    places: int = 1000
     validation: int = 200
     every: int = 500
     patience: int = 8
@@ -88,6 +89,8 @@ class Recipe:
         for name in ("steps", "batch", "queries", "scenes", "validation", "every", "patience", "keep"):
             if getattr(self, name) < 1:
                 raise ValueError(f"Recipe: expected {name} to be at least 1, got {getattr(self, name)}")
+        if self.places < 0:
+            raise ValueError(f"Recipe: expected places to be at least 0, got {self.places}")
         if not self.rate > 0:
             raise ValueError(f"Recipe: expected rate > 0, got {self.rate}")
         if self.side % 32 or self.side < 0:
@@ -377,8 +380,8 @@ def train(
         tokenizer = SubwordTokenizer(words) if words else tokenizer_of(recipe.config, report)
     else:
         tokenizer = tokenizer_of(recipe.config, report)
-    held_out = Source(min(100, recipe.validation), cache, is_held_out=True)
-    training = Training(recipe, folder, tokenizer, Source(recipe.scenes, cache, real), held_out)
+    held_out = Source(min(100, recipe.validation), cache=cache, is_held_out=True)
+    training = Training(recipe, folder, tokenizer, Source(recipe.scenes, recipe.places, cache, real), held_out)
     if resume:
         training.resume(state)
         report(f"going on from step {training.step}")

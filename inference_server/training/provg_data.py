@@ -20,12 +20,20 @@ from inference_server.models.provg.inputs import planes_of, tokens_of
 from inference_server.models.provg.model import tensors_of
 from inference_server.models.provg.tokenizer import Tokenizer
 from inference_server.training.provg_losses import Target
-from inference_server.training.provg_pictures import FIRST_HELD_OUT, FIRST_SEED, Picture, Query, generated, read
+from inference_server.training.provg_pictures import (
+    FIRST_HELD_OUT,
+    FIRST_PLACE,
+    FIRST_SEED,
+    Picture,
+    Query,
+    generated,
+    read,
+)
 from inference_server.training.provg_words import flipped, is_turnable
 
 #: How often a sample is of a real picture, an object is pasted, a picture cropped where its words allow it, its pixel
 #: size not told.
-REAL, PASTE, CROP, GSD_UNKNOWN = 0.25, 0.25, 0.8, 0.3
+REAL, PASTE, CROP, GSD_UNKNOWN = 0.35, 0.25, 0.8, 0.3
 #: How often a picture is turned although some of its words speak of directions, and cannot be asked then.
 TURN_AWAY = 0.25
 #: Which kinds of expression are drawn how often, relative to others: mostly phrases, since the pipeline asks those; and
@@ -46,12 +54,14 @@ class Source:
 
     Attributes:
         scenes: how many generated scenes, by seed.
+        places: how many more of the places that only the trainings draw.
         cache: folder that keeps them, so that each is drawn once.
         real: stored real pictures.
         is_held_out: the scenes for early stopping, unaugmented, instead of those for fitting.
     """
 
     scenes: int
+    places: int = 0
     cache: Path | None = None
     real: tuple[Path, ...] = ()
     is_held_out: bool = False
@@ -60,11 +70,14 @@ class Source:
         """A picture at random."""
         if self.real and rng.random() < REAL:
             return read(self.real[int(rng.integers(len(self.real)))])
-        return self.scene(int(rng.integers(self.scenes)))
+        return self.scene(int(rng.integers(self.scenes + self.places)))
 
     def scene(self, number: int) -> Picture:
-        """The generated scene of that number, from 0."""
-        return generated((FIRST_HELD_OUT if self.is_held_out else FIRST_SEED) + number, self.cache)
+        """The generated scene of that number, from 0; the places come last."""
+        first = FIRST_HELD_OUT if self.is_held_out else FIRST_SEED
+        if number >= self.scenes:
+            first, number = FIRST_PLACE, number - self.scenes
+        return generated(first + number, self.cache)
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,15 +150,16 @@ def collate(samples: Sequence[Sample], tokenizer: Tokenizer, max_tokens: int) ->
     parts = tokens_of([decouple(q.text) for q in queries], tokenizer, max_tokens)
     image = torch.from_numpy(np.stack([s.image for s in samples]))
     on = np.stack([q.on for q in queries])
-    known = ~np.stack([q.unknown for q in queries])
+    unknown = np.stack([q.unknown for q in queries])
     present = on.any((1, 2))
     has_box = present & np.array([q.is_boxed for q in queries])
     target = Target(
         mask=torch.from_numpy(on.astype(np.float32)),
-        known=torch.from_numpy(known.astype(np.float32)),
+        known=torch.from_numpy((~unknown).astype(np.float32)),
         box=torch.from_numpy(np.stack([box_of(m) for m in on])),
         present=torch.from_numpy(present.astype(np.float32)),
         has_box=torch.from_numpy(has_box.astype(np.float32)),
+        told=torch.from_numpy((present | ~unknown.any((1, 2))).astype(np.float32)),
     )
     return [image, *(tensors_of(p) for p in parts)], target, [q.kind for q in queries]
 

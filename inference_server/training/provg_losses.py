@@ -43,6 +43,7 @@ class Target:
         box: (batch, 4) centre x, centre y, width, height, relative; any value where there is no target.
         present: (batch,) float32, 0 for expressions that nothing fits.
         has_box: (batch,) float32, 0 where the box is not to be learnt.
+        told: (batch,) float32, 0 where nobody knows whether something fits.
     """
 
     mask: Tensor
@@ -50,6 +51,7 @@ class Target:
     box: Tensor
     present: Tensor
     has_box: Tensor
+    told: Tensor
 
     def to(self, device: torch.device) -> Target:
         """On another device."""
@@ -64,7 +66,8 @@ def objective(output: Output, target: Target, weights: LossWeights) -> dict[str,
         "consistency": consistency_loss(output.box, output.mask_logits, target.has_box),
     }
     if output.presence_logit is not None:
-        parts["presence"] = functional.binary_cross_entropy_with_logits(output.presence_logit, target.present)
+        doubt = functional.binary_cross_entropy_with_logits(output.presence_logit, target.present, reduction="none")
+        parts["presence"] = _mean_where(doubt, target.told)
     total = torch.stack([getattr(weights, name) * value for name, value in parts.items()]).sum()
     return {**parts, "total": total}
 

@@ -24,7 +24,7 @@ class Score:
         res_pr50, res_miou, res_oiou: masks with IoU >= 0.5; mean IoU; sum of intersections over sum of unions.
         box_of_mask_pr50: rectangles of masks with IoU >= 0.5.
         class_iou: mean IoU of queries for all of a kind that is there.
-        presence: right answers to "is it there?".
+        presence: right answers to "is it there?" where that is known.
     """
 
     rec_pr50: float = 0.0
@@ -71,11 +71,11 @@ def score_of(batches: Iterable[tuple[Output, Target, list[str]]]) -> Score:
         several = torch.tensor([float(k == "class") for k in kinds]) * target.present
         columns.append(
             torch.stack([
-                single * target.has_box, several, (there == target.present).float(), inter, union,
+                single * target.has_box, several, (there == target.present).float(), target.told, inter, union,
                 box_iou(output.box, target.box), box_iou(rectangle, target.box) * is_found,
             ])
         )  # fmt: skip
-    single, several, right, inter, union, box, of_mask = torch.cat(columns, 1)
+    single, several, right, told, inter, union, box, of_mask = torch.cat(columns, 1)
     mask = inter / union.clamp(min=1.0)
 
     def mean(values: Tensor, weight: Tensor) -> float:
@@ -89,5 +89,5 @@ def score_of(batches: Iterable[tuple[Output, Target, list[str]]]) -> Score:
         res_oiou=float((inter * single).sum() / (union * single).sum().clamp(min=1.0)),
         box_of_mask_pr50=mean((of_mask >= 0.5).float(), single),
         class_iou=mean(mask, several),
-        presence=float(right.mean()),
+        presence=mean(right, told),
     )

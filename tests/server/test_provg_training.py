@@ -16,6 +16,7 @@ from inference_server.evaluation.scene_facts import Facts  # noqa: E402
 from inference_server.evaluation.scene_negatives import absent_colors  # noqa: E402
 from inference_server.evaluation.scenes import generate  # noqa: E402
 from inference_server.geometry import hbb_of_mask  # noqa: E402
+from inference_server.models.evidence.classes import CORE, bits_of  # noqa: E402
 from inference_server.models.evidence.network import EvidenceNetwork  # noqa: E402
 from inference_server.models.provg.config import COMPACT, ProVGConfig  # noqa: E402
 from inference_server.models.provg.decouple import decouple  # noqa: E402
@@ -25,9 +26,11 @@ from inference_server.models.provg.model import ProVG, tensors_of  # noqa: E402
 from inference_server.models.provg.tokenizer import SubwordTokenizer, build_vocabulary  # noqa: E402
 from inference_server.training import provg_losses as losses  # noqa: E402
 from inference_server.training import provg_pictures as pictures  # noqa: E402
-from inference_server.training.geobia_labels import LabelledObject, LabelledTile  # noqa: E402
+from inference_server.training.evidence_data import ALL, LabelledMap  # noqa: E402
+from inference_server.training.evidence_places import place_of  # noqa: E402
 from inference_server.training.provg import MODEL, STATE, Recipe, Training, exported, start_from_evidence  # noqa: E402
 from inference_server.training.provg_data import (  # noqa: E402
+    Sample,
     Samples,
     Source,
     augmented,
@@ -61,7 +64,7 @@ def truth(mask, known=None, box=None):
     there = torch.tensor([float(mask.any())])
     box = torch.from_numpy(box_of(mask)) if box is None else torch.tensor(box)
     as_float = [torch.from_numpy(m.astype(np.float32))[None] for m in (mask, known)]
-    return losses.Target(*as_float, box[None], there, there)
+    return losses.Target(*as_float, box[None], there, there, torch.ones(1))
 
 
 def square(row, col, side, size=16):
@@ -267,22 +270,50 @@ class TestPictures:
         assert [(q.text, q.kind) for q in again.queries] == [(q.text, q.kind) for q in picture.queries]
         assert all(np.array_equal(a.on, b.on) for a, b in zip(again.queries, picture.queries, strict=True))
 
-    def test_boxes_are_sure_inside_and_unknown_at_the_rim(self):
-        rgb = np.zeros((3, 60, 60), np.uint8)
-        items = (
-            LabelledObject("car", (10.0, 10.0, 30.0, 20.0), None),
-            LabelledObject("bus", (40.0, 40.0, 50.0, 58.0), None),
-        )
-        tile = LabelledTile("cars", "a", rgb, np.ones((60, 60), bool), 0.12, items)
-        found = pictures.labelled_picture(tile, np.random.default_rng(0))
-        car = next(q for q in found.queries if q.on[15, 20])
-        assert car.unknown[11, 11]
-        assert car.unknown[45, 45], "a bus may pass for a car"
-        assert not car.unknown[35, 5]
+    def test_classes_of_a_real_picture_are_asked_for_and_what_it_surely_lacks(self):
+        on, unknown = np.zeros((60, 60), np.uint32), np.zeros((60, 60), np.uint32)
+        on[10:20, 10:30] = bits_of(["car", CORE])
+        on[30:, :] = bits_of(["road"])
+        unknown[18:24, 8:32] = bits_of(["car", "bus"])
+        unknown[:, 58:] = ALL
+        labelled = LabelledMap("cars", "a", 0.12, np.zeros((3, 60, 60), np.uint8), on, unknown)
+        found = pictures.labelled_picture(labelled, np.random.default_rng(0))
+        asked = {q.noun: q for q in found.queries if q.kind == "class"}
+        assert set(asked) == {"car/", "road/"}
+        car = asked["car/"]
+        assert car.on.sum() == 200
+        assert car.unknown[22, 20]
+        assert not (car.unknown & car.on).any()
+        assert not car.unknown[5, 5]
         assert not car.is_boxed
         negatives = [q for q in found.queries if q.kind == "negative"]
-        assert len(negatives) == 2
-        assert not {q.text for q in negatives} & {"car", "truck", "bus"}
+        assert len(negatives) == pictures.ABSENT_QUERIES
+        lacked = {word for q in negatives for word in q.text.split()}
+        assert not lacked & {"bus", "car", "automobile", "road", "street"}, "of a bus nobody knows"
+        assert negatives[0].unknown[0, 59]
+
+    def test_whether_something_is_there_is_learnt_only_where_it_is_known(self):
+        nothing, corner = np.zeros((8, 8), bool), square(0, 0, 2, 8)
+        asked = (
+            Query("cars", "class", corner, ~corner), Query("buses", "class", nothing, corner),
+            Query("ships", "negative", nothing, nothing),
+        )  # fmt: skip
+        _, target, _ = collate([Sample(np.zeros((5, 8, 8), np.float32), asked)], TOKENIZER, 32)
+        assert target.told.tolist() == [1, 0, 1]
+        output = Output(torch.zeros(3, 2, 8, 8), torch.full((3, 4), 0.5), torch.tensor([9.0, 9.0, -9.0]))
+        assert losses.objective(output, target, losses.LossWeights())["presence"] < 1e-3
+        assert score_of([(output, target, ["class", "class", "negative"])]).presence == 1.0
+
+    def test_further_places_come_after_the_scenes(self, monkeypatch):
+        asked = []
+        monkeypatch.setattr(pictures, "generate", lambda seed, **how: asked.append(how["theme"]) or "scene")
+        monkeypatch.setattr(pictures, "picture_of", lambda scene, rng: scene)
+        source = Source(2, 3)
+        for number in range(5):
+            source.scene(number)
+        Source(2, is_held_out=True).scene(1)
+        first = pictures.FIRST_PLACE
+        assert asked == [None, None, *(place_of(first + k) for k in range(3)), None]
 
     def test_pasting_adds_a_thing_that_the_words_name(self):
         ground, thing = np.full((3, 64, 64), 60, np.uint8), np.zeros((64, 64), bool)
