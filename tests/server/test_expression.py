@@ -80,13 +80,13 @@ def check_sound(text: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 def test_any_text_is_read(text: str) -> None:
     check_sound(text)
 
 
 @given(st.lists(st.sampled_from(VOCABULARY.split()), max_size=40).map(" ".join))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 def test_any_row_of_known_words_is_read(text: str) -> None:
     check_sound(text)
 

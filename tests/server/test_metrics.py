@@ -93,7 +93,7 @@ def test_rotated_iou_is_that_of_clipping_and_free_of_the_corners_order(a, b, ord
         max_size=4,
     )
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_average_precision_is_that_of_pycocotools(samples):
     coco = pytest.importorskip("pycocotools.coco", reason="pycocotools is not installed")
     from pycocotools.cocoeval import COCOeval

@@ -52,14 +52,14 @@ def flipped(shape: Polygon) -> Polygon:
 
 @pytest.mark.parametrize("name", sorted(PREDICATES))
 @given(target=rectangles, anchor=rectangles)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_grades_lie_in_range(name: str, target: Polygon, anchor: Polygon) -> None:
     assert 0.0 <= grade(name, target, anchor) <= 1.0
 
 
 @pytest.mark.parametrize("name", sorted(MIRRORED))
 @given(target=rectangles, anchor=rectangles)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_flipped_is_the_mirrored_relation(name: str, target: Polygon, anchor: Polygon) -> None:
     assume(target.disjoint(anchor))  # within another, the nearest of two opposite sides is a toss-up
     assert grade(name, target, anchor) == pytest.approx(
@@ -69,7 +69,7 @@ def test_flipped_is_the_mirrored_relation(name: str, target: Polygon, anchor: Po
 
 @pytest.mark.parametrize("name", ["next_to", "near", "touching", "on", "in", "with", "around", "crossing", "same_as"])
 @given(target=rectangles, anchor=rectangles, angle=st.floats(0, 360))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_turning_the_picture_changes_nothing(name: str, target: Polygon, anchor: Polygon, angle: float) -> None:
     turned = [affinity.rotate(shape, angle, origin=(SIZE / 2, SIZE / 2)) for shape in (target, anchor)]
     assert grade(name, *turned) == pytest.approx(grade(name, target, anchor), abs=0.06)

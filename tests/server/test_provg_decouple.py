@@ -37,7 +37,7 @@ WORDS = st.sampled_from((
 ))  # fmt: skip
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.one_of(st.text(max_size=80), st.lists(WORDS, max_size=14).map(" ".join)))
 def test_any_string_has_cues_that_are_slices_of_it_in_order(text):
     cues = decouple(text)
@@ -49,7 +49,7 @@ def test_any_string_has_cues_that_are_slices_of_it_in_order(text):
             at = text.index(phrase, at) + len(phrase)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text(max_size=60), st.integers(4, 20))
 def test_any_string_has_tokens(text, room):
     ids = TOKENIZER.encode(text, room)
@@ -58,7 +58,7 @@ def test_any_string_has_tokens(text, room):
     assert all(0 <= i < len(TOKENIZER.vocabulary) for i in ids)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.text(max_size=40))
 def test_tokens_spell_the_words(text):
     spelled = bytearray()

@@ -54,7 +54,7 @@ def test_lab_agrees_with_scikit_image() -> None:
     assert np.abs(rgb_to_lab(rgb) - expected).max() < 0.4
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(
     hnp.arrays(np.uint8, (3, 24, 31)),
     hnp.arrays(np.bool_, (24, 31), elements=st.booleans()),

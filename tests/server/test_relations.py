@@ -360,7 +360,7 @@ scores = st.floats(0.05, 1.0)
 
 
 @given(st.lists(st.tuples(st.floats(20, 580), st.floats(20, 580), scores), min_size=1, max_size=12))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_scores_stay_in_range_and_fall(places: list[tuple[float, float, float]]) -> None:
     cars = [thing(f"c{i}", x, y, score=s) for i, (x, y, s) in enumerate(places)]
     world = World({"car": cars, "bus": [thing("bus", 300, 300, 40, 15)]})
@@ -371,7 +371,7 @@ def test_scores_stay_in_range_and_fall(places: list[tuple[float, float, float]])
 
 
 @given(scores, scores)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_score_grows_with_the_engines(low: float, high: float) -> None:
     low, high = sorted((low, high))
 

@@ -68,7 +68,7 @@ def test_nothing_is_nothing() -> None:
     assert not separate_roads(canvas()).any()
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(arrays(bool, (24, 31), elements=st.booleans()), st.integers(1, 4))
 def test_any_mask_is_numbered_inside_and_only_there(small: np.ndarray, times: int) -> None:
     mask = np.kron(small, np.ones((times, times), dtype=bool))

@@ -41,7 +41,7 @@ sides = st.integers(1, 12)
 maps = arrays(np.float64, st.tuples(sides, sides), elements=st.sampled_from(np.linspace(0, 1, 9)))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(maps, st.integers(1, 8), st.sampled_from([0.0, 0.3, 0.5, 1.0]), st.randoms(use_true_random=False))
 def test_growth_equals_a_depth_first_search(response: np.ndarray, count: int, above: float, random: object) -> None:
     cross = np.random.default_rng(random.getrandbits(32)).permutation(response.ravel()).reshape(response.shape)
