@@ -35,6 +35,8 @@ DICE = 0.5
 AVERAGING = 0.998
 #: Crops that the scales of the 8-bit activations are taken from.
 CALIBRATED_ON = 32
+#: Batches of 16 crops that the statistics of a blend are taken from.
+STATISTICS_FROM = 20
 
 
 def targets_of(on: Tensor, unknown: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -196,6 +198,25 @@ def train(
     return averaged.eval()
 
 
+def blended(before: EvidenceNetwork, after: EvidenceNetwork, share: float, files: list[Path]) -> EvidenceNetwork:
+    """So much of the later weights, the rest of the earlier ones, from which those were trained on.
+
+    Between the two lies a network that keeps more of what the first could do in pictures of a kind that neither saw
+    (Wortsman et al. 2022, WiSE-FT). The normalisations' statistics are taken anew.
+    """
+    mixed, late, early = EvidenceNetwork(), after.state_dict(), before.state_dict()
+    mixed.load_state_dict({k: early[k].lerp(late[k], share) if late[k].is_floating_point() else late[k] for k in late})
+    for module in mixed.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.reset_running_stats()
+            module.momentum = None
+    mixed.train()
+    with torch.no_grad():
+        for image, _, _ in itertools.islice(DataLoader(Crops(files, 7), batch_size=16), STATISTICS_FROM):
+            mixed(image)
+    return mixed.eval()
+
+
 def export(network: EvidenceNetwork, path: Path, calibration: list[Tensor]) -> None:
     """Writes the network with sigmoids as ONNX in 8 bits, rows and columns free.
 
@@ -241,6 +262,8 @@ def main() -> None:
     parser.add_argument("--shipped", type=Path, default=None, help="an evidence.onnx to begin from")
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--bfloat16", action="store_true", help="faster on processors with AVX512-BF16")
+    parser.add_argument("--blend", type=Path, default=None, help="the state of before, a part of which is kept")
+    parser.add_argument("--share", type=float, default=0.75, help="of the weights of after, where --blend is given")
     parser.add_argument("--output", type=Path, default=MODEL)
     args = parser.parse_args()
     files = sorted(args.cache.glob("*.npz"))
@@ -251,9 +274,14 @@ def main() -> None:
         workers=args.workers, halved=args.bfloat16,
     )  # fmt: skip
     rest = [f for f in files if not is_held_back(f)]
+    if args.blend is not None:
+        before = EvidenceNetwork()
+        before.load_state_dict(torch.load(args.blend, weights_only=True)["averaged"])
+        network = blended(before, network, args.share, rest)
     calibration = DataLoader(Crops(rest, 2, crop_px=384), batch_size=1)
     export(network, args.output, [image for image, _, _ in itertools.islice(calibration, CALIBRATED_ON)])
-    write_card(args.output, {"minutes": args.minutes, "batch": args.batch, "maps": len(files)})
+    facts = {"minutes": args.minutes, "batch": args.batch, "maps": len(files)}
+    write_card(args.output, facts if args.blend is None else {**facts, "blend": args.share})
     log.info("written: %s and its card beside it", args.output)
 
 

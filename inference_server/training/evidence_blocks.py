@@ -101,11 +101,12 @@ def raise_block(
         shapes.append(Polygon(place.rectangle(a, b)))
     whole = unary_union(shapes)
     kind = {"flat": "flat", "metal": "metal"}.get(roof, "house")
-    color = pick_name(kind, rng)
+    is_painted = kind == "flat" and rng.random() < 0.25
+    color = pick_name("metal" if is_painted else kind, rng)
     owner = canvas.register("building", color, np.array(whole.envelope.exterior.coords), area_m2=whole.area,
                             size_m=sides_of(whole), height_m=height)  # fmt: skip
     base = weathered(shade_of(color, rng), float(rng.uniform(0.1, 0.7)))
-    if roof == "flat" and rng.random() < 0.6:
+    if roof == "flat" and not is_painted and rng.random() < 0.6:
         one = covers[int(rng.integers(len(covers)))]
         base = (one[0] * float(rng.normal(1, 0.06)), one[1], one[2] * float(rng.normal(1, 0.06)))
     elif kind == "house" and rng.random() < 0.5:

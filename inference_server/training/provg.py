@@ -33,6 +33,8 @@ from inference_server.training.provg_words import corpus
 
 #: After these shares of the steps the rate falls to a tenth, and to a tenth of that.
 MILESTONES = (5 / 7, 6 / 7)
+#: Pictures that the share of expressions that something fits is taken from.
+PRIOR_FROM = 200
 STATE, BEST, MODEL = "state.pt", "best.pt", "provg.onnx"
 
 
@@ -204,6 +206,15 @@ class Training:
             samples, batch_size=self.recipe.batch, collate_fn=together, num_workers=workers,
             prefetch_factor=4 if workers else None,
         )  # fmt: skip
+
+    def share_present(self) -> float:
+        """How many of the expressions something fits, of the first ``PRIOR_FROM`` pictures' where that is known."""
+        recipe = self.recipe
+        first = Samples(self.source, recipe.seen, seed=recipe.seed, first=0, count=PRIOR_FROM, queries=recipe.queries)
+        targets = [target for _, target, _ in self._loader(first)]
+        told, present = (torch.cat([getattr(t, name) for t in targets]) for name in ("told", "present"))
+        # Never 0 or 1: nothing is that sure.
+        return float((present.sum() + 1) / (told.sum() + 2))
 
     @torch.no_grad()
     def validate(self) -> Score:
@@ -390,7 +401,7 @@ def train(
         report(f"the backbone starts from {encoder}")
     with _stopped_between_steps(training):
         training.run(report)
-    return exported(folder, report)
+    return exported(folder, report, prior=training.share_present())
 
 
 @contextmanager
@@ -409,14 +420,18 @@ def _stopped_between_steps(training: Training) -> Iterator[None]:
             signal.signal(number, handler)
 
 
-def exported(folder: Path, report: Report) -> Path:
-    """The best checkpoint as ONNX beside it; the checkpoint itself where BERT's tokenizer would be needed."""
+def exported(folder: Path, report: Report, *, prior: float = 0.5) -> Path:
+    """The best checkpoint as ONNX beside it; the checkpoint itself where BERT's tokenizer would be needed.
+
+    ``prior``: see ``export``.
+    """
     from inference_server.models.provg.model import load_checkpoint
 
     stored = load_checkpoint(folder / BEST)
     if not stored["vocabulary"]:
         return folder / BEST
-    more = {"metrics": {"validation": stored["best"]}, "steps": stored["step"]}
-    revision = export(stored["network"], folder / MODEL, vocabulary=tuple(stored["vocabulary"]), more=more)
+    more = {"metrics": {"validation": stored["best"]}, "steps": stored["step"], "prior": prior}
+    vocabulary = tuple(stored["vocabulary"])
+    revision = export(stored["network"], folder / MODEL, vocabulary=vocabulary, prior=prior, more=more)
     report(f"written: {folder / MODEL}, revision {revision}")
     return folder / MODEL

@@ -12,7 +12,8 @@ pytest.importorskip("torch", reason="torch is for training only: pip install tor
 import torch
 
 from inference_server.models.evidence.classes import bits_of
-from inference_server.training.evidence import train
+from inference_server.models.evidence.network import EvidenceNetwork
+from inference_server.training.evidence import blended, train
 
 
 @pytest.fixture
@@ -41,3 +42,15 @@ def test_it_learns_and_goes_on_from_its_state(files: list[Path], tmp_path: Path,
     assert torch.isfinite(network(image)).all()
     moved = sum(float((after["network"][k] - before["network"][k]).abs().sum()) for k in ("head.weight", "head.bias"))
     assert moved > 0.0
+
+
+def test_a_blend_lies_between_the_two_with_statistics_of_its_own(files: list[Path]) -> None:
+    torch.manual_seed(0)
+    before, after = EvidenceNetwork().eval(), EvidenceNetwork().eval()
+    mixed = blended(before, after, 0.75, files)
+    for name, weight in mixed.named_parameters():
+        ends = before.get_parameter(name), after.get_parameter(name)
+        torch.testing.assert_close(weight, 0.25 * ends[0] + 0.75 * ends[1])
+    norm = mixed.stem[1]
+    assert not torch.allclose(norm.running_mean, after.stem[1].running_mean)
+    assert not mixed.training

@@ -20,6 +20,7 @@ from inference_server.models.evidence.classes import CORE, bits_of  # noqa: E402
 from inference_server.models.evidence.network import EvidenceNetwork  # noqa: E402
 from inference_server.models.provg.config import COMPACT, ProVGConfig  # noqa: E402
 from inference_server.models.provg.decouple import decouple  # noqa: E402
+from inference_server.models.provg.engine import Network  # noqa: E402
 from inference_server.models.provg.heads import Output  # noqa: E402
 from inference_server.models.provg.inputs import tokens_of  # noqa: E402
 from inference_server.models.provg.model import ProVG, tensors_of  # noqa: E402
@@ -552,6 +553,23 @@ def test_it_learns_a_handful_by_heart_and_is_exported(tmp_path):
     pytest.importorskip("onnx", reason="exporting needs onnx")
     assert exported(tmp_path, lambda line: None) == tmp_path / MODEL
     assert (tmp_path / MODEL).stat().st_size > 10_000
+    rgb = np.random.default_rng(0).integers(0, 256, (3, 64, 64), dtype=np.uint8)
+
+    def presence():
+        network = Network(tmp_path / MODEL)
+        return network.look(rgb, network.feed("red"), 0.3)[2]
+
+    even = presence()
+    exported(tmp_path, lambda line: None, prior=0.8)
+    assert presence() / (1 - presence()) == pytest.approx(even / (1 - even) / 4, rel=1e-3), "odds of 4 were expected"
+
+
+def test_the_share_of_what_is_there_is_of_what_is_known(tmp_path, monkeypatch):
+    training = training_of(tmp_path)
+    known = [(1.0, 1.0), (0.0, 1.0), (0.0, 0.0), (1.0, 1.0)]
+    targets = [replace(truth(square(0, 0, 2)), present=torch.tensor([p]), told=torch.tensor([t])) for p, t in known]
+    monkeypatch.setattr(training, "_loader", lambda samples: [([], target, []) for target in targets])
+    assert training.share_present() == pytest.approx((2 + 1) / (3 + 2))
 
 
 def test_rate_follows_the_papers_steps():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,21 +28,24 @@ _SMALL = 512
 class _Deployed(nn.Module):
     """Probabilities rather than logits, and plain arrays in."""
 
-    def __init__(self, network: ProVG) -> None:
+    def __init__(self, network: ProVG, prior: float) -> None:
         super().__init__()
         self.network = network
+        self.expected = math.log(prior / (1 - prior))
 
     def forward(self, image: Tensor, *tokens: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         parts = [torch.stack(tokens[3 * i : 3 * i + 3]) for i in range(3)]
         output = self.network(image, *parts)
         mask = torch.sigmoid(output.mask_logits[:, 1] - output.mask_logits[:, 0])
-        presence = mask.amax((1, 2)) if output.presence_logit is None else torch.sigmoid(output.presence_logit)
-        return mask, output.box, presence
+        if output.presence_logit is None:
+            return mask, output.box, mask.amax((1, 2))
+        return mask, output.box, torch.sigmoid(output.presence_logit - self.expected)
 
 
 def export(
-    network: ProVG, path: Path, *, vocabulary: tuple[str, ...], half: bool = True, more: Mapping[str, Any] | None = None
-) -> str:
+    network: ProVG, path: Path, *, vocabulary: tuple[str, ...], half: bool = True, prior: float = 0.5,
+    more: Mapping[str, Any] | None = None,
+) -> str:  # fmt: skip
     """Writes the network, which is fused on the way; returns the revision, a hash of its weights.
 
     Args:
@@ -49,11 +53,13 @@ def export(
         path: the file to write.
         vocabulary: of its tokenizer.
         half: store weights in 16 bits; the arithmetic stays in 32.
+        prior: share of the training's expressions that something fitted, in (0, 1). The presence is told as if it had
+            been a half (Saerens et al. 2002): a network expects what it was shown.
         more: further metadata, such as metrics; JSON values.
     """
     import onnx
 
-    deployed = _Deployed(network.eval().fuse()).eval()
+    deployed = _Deployed(network.eval().fuse(), prior).eval()
     size = network.config.image_size
     tokens = torch.ones(1, 5, dtype=torch.long)
     sample = (torch.zeros(1, network.config.bands, size, size), *(tokens for _ in INPUTS[1:]))
