@@ -38,7 +38,7 @@ train() { # NAME MINUTES [OPTION...]: goes on from where the last one ended, unl
 # What was labelled late comes late: how the network of before sees it teaches the verdicts how far to trust a network.
 [ -e "$folder/early.pt" ] || draw --early
 train early "$early"
-[ -e "$folder/evidence.pt" ] || draw
+[ -e "$folder/middle.pt" ] || draw
 train middle "$middle"
 train evidence "$minutes" --blend "$folder/middle.pt"
 if [ ! -e "$folder/verdicts.npz" ]; then

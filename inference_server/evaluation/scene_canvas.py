@@ -210,7 +210,7 @@ class Canvas:
     def rect(self, frame: Frame, length: float, width: float) -> Patch | None:
         """A rectangle centred on the frame; thin ones keep their share of a pixel."""
         a, b = length / 2, width / 2
-        window = self._window(frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)]))
+        window = self._window(frame.rectangle(length, width))
         if window is None:
             return None
         u, v = self._local(window, frame)
@@ -223,7 +223,7 @@ class Canvas:
     def ellipse(self, frame: Frame, length: float, width: float) -> Patch | None:
         """An ellipse centred on the frame."""
         a, b = length / 2, width / 2
-        window = self._window(frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)]))
+        window = self._window(frame.rectangle(length, width))
         if window is None:
             return None
         u, v = self._local(window, frame)

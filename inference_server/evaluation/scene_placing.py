@@ -29,8 +29,7 @@ def lay_roads(site: Site, plans: list[tuple[LineString, float, str]]) -> None:
 def build_bridge(site: Site, frame: Frame, length: float, width: float, *, road: Road) -> None:
     """A bridge that carries the road; what drives there stands on the bridge."""
     owner = draw_bridge(site.canvas, frame, length, width, road=road.owner)
-    a, b = length / 2, width / 2
-    site.bridges.append((Polygon(frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])), owner))
+    site.bridges.append((Polygon(frame.rectangle(length, width)), owner))
 
 
 def build_houses(site: Site, road: Road, *, chance: float, pools: float, setback: float = 7.0) -> None:

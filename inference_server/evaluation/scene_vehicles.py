@@ -12,11 +12,6 @@ from inference_server.evaluation.scene_palette import shade_of
 GLASS: Color = (0.11, 0.13, 0.16)
 
 
-def _outline(frame: Frame, length: float, width: float) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    a, b = length / 2, width / 2
-    return frame.to_scene([(-a, -b), (a, -b), (a, b), (-a, b)])
-
-
 def draw_car(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> int:
     """A car whose nose points along the frame's x axis."""
     rng = canvas.rng
@@ -25,7 +20,7 @@ def draw_car(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> int:
     owner = canvas.register(
         "car",
         color,
-        _outline(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width * 0.94,
         size_m=(length, width),
         height_m=1.5,
@@ -66,7 +61,7 @@ def draw_bus(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> int:
     owner = canvas.register(
         "bus",
         color,
-        _outline(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width,
         size_m=(length, width),
         height_m=3.2,
@@ -93,7 +88,7 @@ def draw_truck(canvas: Canvas, frame: Frame, *, color: str, host: int = 0) -> in
     owner = canvas.register(
         "truck",
         color,
-        _outline(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width * 0.96,
         size_m=(length, width),
         height_m=3.6,
@@ -123,7 +118,7 @@ def draw_container(canvas: Canvas, frame: Frame, *, color: str, long: bool) -> i
     owner = canvas.register(
         "container",
         color,
-        _outline(frame, length, width),
+        frame.rectangle(length, width),
         area_m2=length * width,
         size_m=(length, width),
         height_m=2.6,

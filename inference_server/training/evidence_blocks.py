@@ -43,6 +43,14 @@ def some_lean(site: Site) -> Lean:
     return float(site.rng.normal(0, USUAL_LEAN)), float(site.rng.normal(0, USUAL_LEAN))
 
 
+def roof_color(rng: np.random.Generator, roof: str, painted: float) -> tuple[str, str]:
+    """Whose palette a roof has ("house", "flat", or "metal", as that share of the flat ones), and its colour."""
+    kind = roof if roof in ("flat", "metal") else "house"
+    if kind == "flat" and rng.random() < painted:
+        kind = "metal"
+    return kind, pick_name(kind, rng)
+
+
 def parts_of_block(site: Site) -> list[Part]:
     """The rectangles of a block: a slab, a bent or stepped one, an L, a U, a yard."""
     rng = site.rng
@@ -100,13 +108,11 @@ def raise_block(
         site.take(place, a + 3, b + 3)
         shapes.append(Polygon(place.rectangle(a, b)))
     whole = unary_union(shapes)
-    kind = {"flat": "flat", "metal": "metal"}.get(roof, "house")
-    is_painted = kind == "flat" and rng.random() < 0.25
-    color = pick_name("metal" if is_painted else kind, rng)
+    kind, color = roof_color(rng, roof, painted=0.25)
     owner = canvas.register("building", color, np.array(whole.envelope.exterior.coords), area_m2=whole.area,
                             size_m=sides_of(whole), height_m=height)  # fmt: skip
     base = weathered(shade_of(color, rng), float(rng.uniform(0.1, 0.7)))
-    if roof == "flat" and not is_painted and rng.random() < 0.6:
+    if kind == "flat" and rng.random() < 0.6:
         one = covers[int(rng.integers(len(covers)))]
         base = (one[0] * float(rng.normal(1, 0.06)), one[1], one[2] * float(rng.normal(1, 0.06)))
     elif kind == "house" and rng.random() < 0.5:

@@ -39,6 +39,7 @@ from inference_server.training.evidence_blocks import (
     build_block,
     draw_walls,
     plant_woods,
+    roof_color,
     some_lean,
     top,
 )
@@ -200,9 +201,8 @@ def _cottage(site: Site, turn: float, lean: Lean, *, near_road: bool = False) ->
     lay_parcel(site, frame, length + float(rng.uniform(2, 14)), width + float(rng.uniform(2, 14)))
     site.take(frame, length + 1, width + 1)
     roof = str(rng.choice(["gable", "hip", "metal", "flat"], p=[0.45, 0.2, 0.2, 0.15]))
-    # Some flat ones are painted: a plain red roof on a lawn is no court.
-    is_painted = roof == "metal" or (roof == "flat" and rng.random() < 0.5)
-    color = pick_name("metal" if is_painted else "flat" if roof == "flat" else "house", rng)
+    # A plain red roof on a lawn is no court.
+    _, color = roof_color(rng, roof, painted=0.5)
     height = float(rng.uniform(2.2, 6.5))
     owner = draw_building(canvas, frame, length, width, roof=roof, color=color, height=height)
     draw_walls(site, Polygon(frame.rectangle(length, width)), owner, height, lean)

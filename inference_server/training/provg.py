@@ -430,7 +430,7 @@ def exported(folder: Path, report: Report, *, prior: float = 0.5) -> Path:
     stored = load_checkpoint(folder / BEST)
     if not stored["vocabulary"]:
         return folder / BEST
-    more = {"metrics": {"validation": stored["best"]}, "steps": stored["step"], "prior": prior}
+    more = {"metrics": {"validation": stored["best"]}, "steps": stored["step"]}
     vocabulary = tuple(stored["vocabulary"])
     revision = export(stored["network"], folder / MODEL, vocabulary=vocabulary, prior=prior, more=more)
     report(f"written: {folder / MODEL}, revision {revision}")

@@ -18,14 +18,13 @@ from inference_server.evaluation.scene_words import NOUNS, noun_word, phrase
 from inference_server.evaluation.scenes import generate
 from inference_server.evaluation.town_expressions import town_scenes
 from inference_server.models.evidence.classes import EVIDENCE_CLASSES, bits_of
-from inference_server.training.evidence_data import ALL, LabelledMap, real_maps
+from inference_server.training.evidence_data import ALL, PIXEL_SIZES_M, LabelledMap, real_maps
 from inference_server.training.evidence_places import place_of
 
 #: Generated scenes by seed: for fitting, and, disjoint from them, for stopping early. Benchmarks use 100,000 and above.
 FIRST_SEED, FIRST_HELD_OUT = 10_000, 70_000
 #: From here to those held out they show the places that nothing but the trainings draws.
 FIRST_PLACE = 40_000
-PIXEL_SIZES_M = (0.12, 0.15, 0.2, 0.25, 0.3, 0.3, 0.3, 0.4, 0.5, 0.6)
 SIDES_PX = (384, 480, 480, 576, 640)
 EXPRESSIONS, CLASS_QUERIES = 24, 10
 #: Negatives a labelled picture.
@@ -111,22 +110,23 @@ def picture_of(scene: Scene, rng: np.random.Generator, *, class_queries: int = C
     return Picture(scene.rgb, scene.gsd_m, tuple(queries))
 
 
-def real_pictures(data: Path, *, is_held_out: bool = False) -> Iterator[Picture]:
+def real_pictures(data: Path) -> Iterator[Picture]:
     """The real sets that may be shipped on: expressions about roofs of towns; all of them by class.
 
     Classes are the sources' own and what was labelled by eye (``evidence_data.real_map``).
 
+    Of the towns some are kept for evaluation, of the others the readers keep a part themselves.
+
     Args:
         data: folder with towns/, cars/, planes/ and trees/; those that are missing are left out.
-        is_held_out: only the towns that are kept for evaluation (of the others, the readers keep a part themselves).
     """
     rng = np.random.default_rng(5)
     kept = {f"town:{p.stem}" for p in sorted((data / "towns").glob("*.tif"))[TOWNS_HELD_OUT - 1 :: TOWNS_HELD_OUT]}
     if (data / "towns").is_dir():
         for scene in town_scenes(data / "towns", sides_px=(384, 560)):
-            if (scene.theme in kept) == is_held_out and scene.expressions:
+            if scene.theme not in kept and scene.expressions:
                 yield picture_of(scene, rng, class_queries=2)
-    for labelled in () if is_held_out else real_maps(data):
+    for labelled in real_maps(data):
         if f"town:{labelled.name.partition('/')[0]}" not in kept:
             yield from parts_of(labelled_picture(labelled, rng))
 

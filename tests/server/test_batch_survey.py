@@ -175,8 +175,7 @@ def test_the_embedded_engine_finds_in_tiles_what_it_finds_in_one(tmp_path, monke
     shared = [_shared_by_tiles_and_whole(seed, tmp_path, monkeypatch) for seed in (11, 12, 13)]
     same, found = np.sum(shared, axis=0)
     assert found > 200
-    # One or two of a scene's fifty differ with what the network sees around a tile.
-    assert 2 * same >= 0.975 * found
+    assert 2 * same >= 0.98 * found
 
 
 def _shared_by_tiles_and_whole(seed, folder, monkeypatch):
@@ -195,6 +194,7 @@ def _shared_by_tiles_and_whole(seed, folder, monkeypatch):
         _, _, shapes, _ = pyogrio.raw.read(result, layer="masks")
         found[name] = shapely.make_valid(shapely.from_wkb(shapes))
     one, tiles = found["one"], found["tiles"]
+    assert len(one) > 20
     i, j = shapely.STRtree(tiles).query(one, predicate="intersects")
     shared = shapely.area(shapely.intersection(one[i], tiles[j]))
     is_same = shared >= 0.5 * shapely.area(shapely.union(one[i], tiles[j]))

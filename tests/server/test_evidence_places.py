@@ -16,7 +16,7 @@ from inference_server.training.evidence_places import patchwork, place_of, woode
 from inference_server.training.evidence_places_built import city, stands
 
 SEEDS = range(FIRST_PLACE, FIRST_PLACE + 4)
-PLACES = (city, patchwork, stands, wooded)
+PLACES = sorted({place_of(seed) for seed in range(20)}, key=lambda build: build.__name__)
 COVER = ((0.5, 0.5, 0.5),)
 
 

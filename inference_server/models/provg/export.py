@@ -17,7 +17,7 @@ from inference_server.models.provg.inputs import PARTS
 from inference_server.models.provg.model import ProVG
 
 OPSET = 17
-#: The key of the metadata, which holds JSON: config, vocabulary, revision, and what the caller adds.
+#: The key of the metadata, which holds JSON: config, vocabulary, revision, prior, and what the caller adds.
 METADATA = "provg"
 INPUTS = ("image", *(f"{part}_{name}" for part in PARTS for name in ("ids", "segments", "positions")))
 OUTPUTS = ("mask", "box", "presence")
@@ -75,7 +75,8 @@ def export(
     if half:
         _halve(model)
     revision = hashlib.sha256(model.graph.SerializeToString(deterministic=True)).hexdigest()[:10]
-    metadata = {**(more or {}), "config": network.config.to_dict(), "vocabulary": vocabulary, "revision": revision}
+    own = {"config": network.config.to_dict(), "vocabulary": vocabulary, "revision": revision, "prior": prior}
+    metadata = {**(more or {}), **own}
     entry = model.metadata_props.add()
     entry.key, entry.value = METADATA, json.dumps(metadata, ensure_ascii=False)
     onnx.checker.check_model(model)
