@@ -25,7 +25,7 @@ from inference_server.models.geobia.classes import (
     near_range,
     weighed,
 )
-from inference_server.models.geobia.colors import COLORS, is_color, membership
+from inference_server.models.geobia.colors import COLORS, is_color, membership, strength_in
 from inference_server.models.geobia.engine import MIN_SCORE, MIN_UNMEASURED, GeobiaEngine
 from inference_server.models.geobia.features import leaf_table, node_table
 from inference_server.models.geobia.selection import Forest, settle
@@ -124,6 +124,24 @@ class TestColors:
         assert of(80, 46, 102) < 0.3
         assert of(45, 14, 102) > 0.6
         assert of(50, 40, 135) > 0.9
+
+    def test_a_faint_colour_counts_for_more_where_all_are_faint(self, painted: tuple) -> None:
+        rgb, _ = painted
+        tree = build_region_tree(rgb, np.ones(rgb.shape[1:], dtype=bool))
+        leaves = leaf_table(tree)
+        colorful, hazy = replace(leaves.tone, chroma=30.0), replace(leaves.tone, chroma=6.0)
+        assert strength_in(colorful) == 1.0 < strength_in(hazy) <= 2.0
+        table = node_table(tree, leaves)
+        faint = {"lightness": 65.0, "chroma": 7.0, "hue": 262.0}
+        one = replace(table, **{k: np.full_like(table.hue, v) for k, v in faint.items()})
+        for name, least in (("blue", 0.25), ("gray", 0.0)):
+            plain, called = (membership(name, one, strength_in(tone)) for tone in (colorful, hazy))
+            assert plain is not None
+            assert called is not None
+            assert called[0] >= plain[0] + least
+        assert membership("gray", one, strength_in(hazy))[0] == membership("gray", one)[0]  # type: ignore[index]
+        none = replace(one, chroma=np.zeros_like(one.chroma))
+        assert membership("blue", none, strength_in(hazy))[0] == 0  # type: ignore[index]
 
     def test_every_colour_has_a_membership_between_0_and_1(self, painted: tuple) -> None:
         rgb, _ = painted
@@ -332,12 +350,16 @@ class TestEngine:
         assert scores == sorted(scores, reverse=True)
         assert MIN_SCORE <= scores[-1] <= scores[0] <= 1
 
-    def test_more_is_asked_of_what_cannot_be_measured(self, engine: GeobiaEngine, suburb: Scene) -> None:
+    def test_less_is_asked_where_size_cannot_speak(
+        self, engine: GeobiaEngine, suburb: Scene, suburb_encoding: object
+    ) -> None:
         encoding = engine.encode(RasterTile(suburb.rgb, suburb.valid, Affine.identity(), None), quiet)
         assert not encoding.nodes.pixel.is_known
         found = engine.find(encoding, Phrase("tree", "tree"), quiet).items
         assert found
-        assert min(p.score for p in found) >= MIN_UNMEASURED > MIN_SCORE
+        assert min(p.score for p in found) >= MIN_UNMEASURED
+        tree = Phrase("tree", "tree")
+        assert engine.weigh(encoding, tree).least < engine.weigh(suburb_encoding, tree).least  # type: ignore[arg-type]
 
     def test_what_it_does_not_know_it_says(self, engine: GeobiaEngine, encoding: object) -> None:
         found = engine.find(encoding, Phrase("giraffe", "giraffe"), quiet)

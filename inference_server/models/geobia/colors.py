@@ -60,29 +60,40 @@ PURITY = 0.2
 #: So much of green is lost where yellow is full.
 NOT_GREEN = 0.8
 
+#: In a scene less colourful than this (its tone's chroma) a faint colour is called by its name all the same, as if it
+#: were stronger by the square root of what the scene lacks, so many times at most.
+COLORFUL, STRONGER = 20.0, 2.0
+
 _DARKER = frozenset({"dark", "deep"})
 _LIGHTER = frozenset({"light", "bright", "pale"})
 
 
-def membership(name: str, table: NodeTable) -> Column | None:
+def strength_in(tone: SceneTone) -> float:
+    """By how much a scene's colours count as stronger than they are: people name colours by what else there is."""
+    return float(np.clip(np.sqrt(COLORFUL / max(tone.chroma, 1e-6)), 1.0, STRONGER))
+
+
+def membership(name: str, table: NodeTable, strength: float = 1.0) -> Column | None:
     """How well each node's colour is called ``name``, (node,) in [0, 1]; None when it is no colour name.
 
     Understands compounds: "dark red", "light blue", "reddish", "bluish gray", "red and white", "black or gray".
+    ``strength`` is the scene's, see ``strength_in``; what is white, gray or black is so without it.
     """
     words = [w for w in name.lower().replace("-", " ").split() if w]
     if "or" in words or "and" in words:
         parts = " ".join("|" if w in ("or", "and") else w for w in words).split("|")
-        found = [m for m in (membership(part.strip(), table) for part in parts if part.strip()) if m is not None]
+        each = [membership(part.strip(), table, strength) for part in parts if part.strip()]
+        found = [m for m in each if m is not None]
         return np.maximum.reduce(found) if found else None
     named = [w for w in (_canonical(w) for w in words) if w is not None]
     if not named:
         return None
     base = named[-1]
-    out = _degree(COLORS[base], table)
+    out = _degree(COLORS[base], table, strength)
     if base == "green":
         # The greens begin where yellow is dull, an olive or dry grass; what is plainly yellow is no green.
         towards_yellow = ramp(112.0 - table.hue, 0.0, 10.0)
-        out = out * (1.0 - NOT_GREEN * towards_yellow * _degree(COLORS["yellow"], table))
+        out = out * (1.0 - NOT_GREEN * towards_yellow * _degree(COLORS["yellow"], table, strength))
     has_hue = COLORS[base].hue is not None
     for modifier in ("vivid" if has_hue and m == "light" and "bright" in words else m for m in named[:-1]):
         if modifier == "vivid":
@@ -95,7 +106,7 @@ def membership(name: str, table: NodeTable) -> Column | None:
             )
             out = out * (0.25 + 0.75 * wanted)
         elif modifier != base:
-            out = np.sqrt(out * np.maximum(_degree(COLORS[modifier], table), 1e-6))
+            out = np.sqrt(out * np.maximum(_degree(COLORS[modifier], table, strength), 1e-6))
     return out
 
 
@@ -136,16 +147,18 @@ def _canonical(word: str) -> str | None:
     return None
 
 
-def _degree(color: NamedColor, table: NodeTable) -> Column:
+def _degree(color: NamedColor, table: NodeTable, strength: float) -> Column:
     out = np.ones_like(table.lightness)
+    chroma = strength * table.chroma
     if color.hue is not None:
         # Of two reds the stronger is "the red one", though both are red.
-        out = 1.0 - PURITY + PURITY * ramp(table.chroma, 8.0, 48.0)
+        out = 1.0 - PURITY + PURITY * ramp(chroma, 8.0, 48.0)
         centre, full, none = color.hue
         away = np.abs((table.hue - centre + 180.0) % 360.0 - 180.0)
         out = out * ramp(none - away, 0.0, none - full)
     for column, above, below in (
-        (table.chroma, color.chroma_above, color.chroma_below),
+        (chroma, color.chroma_above, None),
+        (table.chroma, None, color.chroma_below),
         (table.lightness, color.light_above, color.light_below),
     ):
         if above is not None:

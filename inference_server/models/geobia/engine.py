@@ -17,7 +17,7 @@ from inference_server.models.base import ExplanationMap, Prediction, Predictions
 from inference_server.models.evidence.runtime import MODEL, Evidence, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
-from inference_server.models.geobia.colors import is_color, membership, tone_note, tone_of
+from inference_server.models.geobia.colors import is_color, membership, strength_in, tone_note, tone_of
 from inference_server.models.geobia.features import (
     Column,
     NodeTable,
@@ -50,8 +50,8 @@ from rsground_plugin.protocol import EngineInfo
 
 #: Answers below this score are not given: it was set so that most things that are not there stay unanswered.
 MIN_SCORE = 0.36
-#: The same where the pixel size is guessed: size speaks less clearly against a thing then.
-MIN_UNMEASURED = 0.4
+#: The same where the pixel size is guessed: size speaks less clearly for a thing then.
+MIN_UNMEASURED = 0.32
 #: Of a tile on its own, and of a part of a scene, whose objects are gathered and ordered as a whole.
 MAX_CANDIDATES, MAX_OF_PART = 150, 5000
 #: Longest edge of the map of scores, in cells, and from which score on it shows something.
@@ -180,7 +180,7 @@ class GeobiaEngine:
         wanted, nodes = meaning(phrase.category), encoding.nodes
         least = MIN_SCORE if nodes.pixel.is_known else MIN_UNMEASURED
         fit = degree(wanted.name, nodes)
-        agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes)
+        agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes, strength_in(encoding.tone))
         is_colored = any(a.kind == "color" for a in phrase.attributes)
         if is_colored:
             notes.append(tone_note(encoding.tone))
@@ -251,14 +251,18 @@ def score_map(forest: Forest, score: Column) -> ExplanationMap:
 
 
 def attribute_degree(
-    forest: Forest, table: NodeTable, attributes: tuple[Attribute, ...]
+    forest: Forest, table: NodeTable, attributes: tuple[Attribute, ...], strength: float
 ) -> tuple[Column | None, list[str]]:
-    """How well each node has the colour and shape words, None without any; and notes on words passed over."""
+    """How well each node has the colour and shape words, None without any; and notes on words passed over.
+
+    ``strength`` of the scene's colours, see ``colors.strength_in``.
+    """
     total: Column | None = None
     notes: list[str] = []
     for attribute in attributes:
         words = (attribute.value, *attribute.others)
-        degrees = [d for d in (_word_degree(forest, table, w, attribute.kind) for w in words) if d is not None]
+        each = [_word_degree(forest, table, word, attribute.kind, strength) for word in words]
+        degrees = [d for d in each if d is not None]
         if not degrees:
             # Sizes and directions are settled by the relations.
             if attribute.kind not in ("size", "orientation"):
@@ -271,9 +275,9 @@ def attribute_degree(
     return total, notes
 
 
-def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str) -> Column | None:
+def _word_degree(forest: Forest, table: NodeTable, word: str, kind: str, strength: float) -> Column | None:
     if kind == "color" or is_color(word):
-        whole = membership(word, table)
+        whole = membership(word, table, strength)
         if whole is None:
             return None
         # A red car is red between its windows, a rusty roof in patches: what share of it is so counts as well.
