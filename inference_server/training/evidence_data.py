@@ -230,7 +230,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="folder with towns/, cars/, planes/, trees/")
     parser.add_argument("--cache", type=Path, required=True, help="folder to write to")
     parser.add_argument("--generated", type=int, default=1200, help="number of generated scenes")
-    parser.add_argument("--places", type=int, default=1200, help="number of scenes of further places")
+    parser.add_argument("--places", type=int, default=1600, help="number of scenes of further places")
     parser.add_argument("--early", action="store_true", help="without the late part of what was labelled by eye")
     parser.add_argument("--processes", type=int, default=multiprocessing.cpu_count())
     args = parser.parse_args()

@@ -44,6 +44,7 @@ from inference_server.training.evidence_blocks import (
     top,
 )
 from inference_server.training.evidence_places_built import city, stands
+from inference_server.training.evidence_places_sites import grounds, works
 
 #: Beside those of ``scene_ensembles.WATERS``: brown, green and dark.
 MURKY: tuple[Color, ...] = (
@@ -51,9 +52,13 @@ MURKY: tuple[Color, ...] = (
 )  # fmt: skip
 
 
+#: Scenes of these seeds show works and sports grounds.
+SITES = range(21_200, 30_000)
+
+
 def place_of(seed: int) -> Theme:
     """The place that the scene of that seed shows."""
-    places = (wooded, city, patchwork, wooded, stands)
+    places = (works, grounds) if seed in SITES else (wooded, city, patchwork, wooded, stands)
     return places[seed % len(places)]
 
 

@@ -20,6 +20,7 @@ from shapely.affinity import affine_transform
 from shapely.geometry import MultiPolygon, Polygon, box, shape
 from shapely.ops import transform as transform_geometry
 
+from inference_server.evaluation.scene_themes import Theme
 from inference_server.evaluation.scenes import generate
 
 #: Typical sizes by which the pixel size of pictures without georeference is told.
@@ -66,9 +67,11 @@ def generated_tile(seed: int) -> LabelledTile:
     return labelled_scene(seed, side_px=768, gsd_m=gsd, smallest_px=30)
 
 
-def labelled_scene(seed: int, *, side_px: int, gsd_m: float, smallest_px: int) -> LabelledTile:
+def labelled_scene(
+    seed: int, *, side_px: int, gsd_m: float, smallest_px: int, theme: Theme | None = None
+) -> LabelledTile:
     """A generated scene with its objects of at least so many pixels."""
-    scene = generate(seed, size_px=(side_px, side_px), gsd_m=gsd_m, expressions=0)
+    scene = generate(seed, size_px=(side_px, side_px), gsd_m=gsd_m, theme=theme, expressions=0)
     objects = tuple(
         LabelledObject(o.category, (o.hbb.x_min, o.hbb.y_min, o.hbb.x_max, o.hbb.y_max), float(o.mask.area))
         for o in scene.objects

@@ -37,6 +37,7 @@ from inference_server.models.geobia.classes import RULES_OF, SEEN_AS, WORTH_A_VE
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.models.geobia.selection import Forest
 from inference_server.raster import RasterTile
+from inference_server.training.evidence_places import SITES, place_of
 from inference_server.training.geobia import REAL, RECIPES, Recipe, best_objects
 from inference_server.training.geobia_doubting import Doubting
 from inference_server.training.geobia_labels import LabelledTile, cars, labelled_scene, planes, towns, trees
@@ -50,8 +51,13 @@ CLASSES = (
     "building", "car", "bus", "truck", "tree", "airplane", "pool", "tank", "ship", "container", "tennis court",
     "basketball court", "soccer field", "track", "bridge", "field", "parking lot", "runway", "road", "water",
 )  # fmt: skip
-#: Seeds that neither rules nor network were fitted on.
-FIRST_SEED = 20_000
+#: Seeds that neither rules nor network were fitted on; and of works and sports grounds.
+FIRST_SEED, FIRST_SITE = 20_000, 21_600
+#: Their source, and the classes that they teach: what the benchmarks' scenes have too tidy, and no real set labels.
+SITE = "sites"
+OF_SITES = frozenset({
+    "tank", "pool", "bus", "truck", "container", "bridge", "tennis court", "basketball court", "soccer field",
+})  # fmt: skip
 #: An agreement up to the first is worth nothing, from the second on all; a node is an object's from the third on.
 WORTHLESS, PERFECT, AN_OBJECTS = 0.25, 0.8, 0.5
 #: Nodes of a tile that are kept: with some agreement all; of others that anything speaks for, and of the rest.
@@ -105,13 +111,16 @@ def recipe_of(name: str) -> Recipe:
     """
     rules = RULES_OF.get(name, name)
     recipe = RECIPES[name] if rules == name else replace(RECIPES[rules], members=frozenset({name}))
-    return recipe if name in UNNAMED else replace(recipe, labelled_in=recipe.labelled_in | {SOURCE})
+    labelled = (set() if name in UNNAMED else {SOURCE}) | ({SITE} if name in OF_SITES else set())
+    return replace(recipe, labelled_in=recipe.labelled_in | labelled)
 
 
 def generated_scene(seed: int) -> LabelledTile:
-    """A scene as the benchmarks have them, some of them finer and coarser."""
+    """A scene as the benchmarks have them, or of works and sports grounds; some of them finer and coarser."""
     gsd = float(np.random.default_rng(seed).choice([0.3, 0.3, 0.3, 0.2, 0.5]))
-    return labelled_scene(seed, side_px=SIDE_PX if gsd == 0.3 else 768, gsd_m=gsd, smallest_px=SMALLEST_PX)
+    side, place = (SIDE_PX if gsd == 0.3 else 768), (place_of(seed) if seed in SITES else None)
+    made = labelled_scene(seed, side_px=side, gsd_m=gsd, smallest_px=SMALLEST_PX, theme=place)
+    return made if place is None else replace(made, source=SITE)
 
 
 def middle_of(tile: LabelledTile) -> LabelledTile:
@@ -207,6 +216,8 @@ def learnt_from(
     kept = [i for i, column in enumerate(COMMON) if column not in recipe.without]
     parts, values, weights, is_real = [], [], [], []
     for each in samples:
+        if each.source == SITE and name not in OF_SITES:
+            continue
         is_member = np.isin(each.names, list(recipe.members))
         used = each.degree[:, number] > WORTH_A_VERDICT
         if each.source in recipe.labelled_in:
@@ -262,6 +273,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with towns, cars, planes and trees")
     parser.add_argument("--generated", type=int, default=120, help="number of generated scenes")
+    parser.add_argument("--sites", type=int, default=60, help="number of scenes of works and sports grounds")
     parser.add_argument("--at-most", type=int, default=None, help="so many tiles of each real set, to try it out")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
     parser.add_argument("--output", type=Path, default=Path(boosted.__file__).with_name("verdicts.npz"))
@@ -280,6 +292,7 @@ def main() -> None:
         for reader, step in EVERY.items():
             yield from islice(reader(arguments.data / reader.__name__), 0, most and most * step, step)
         yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
+        yield from range(FIRST_SITE, FIRST_SITE + arguments.sites)
         if arguments.sight is not None:
             yield from islice(surfaces(arguments.data), most)
 

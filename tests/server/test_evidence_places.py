@@ -12,11 +12,12 @@ from inference_server.evaluation.scene_themes import THEMES
 from inference_server.evaluation.scenes import generate
 from inference_server.training.evidence_blocks import draw_walls, parts_of_block, raise_block
 from inference_server.training.evidence_data import FIRST_PLACE, generated_map
-from inference_server.training.evidence_places import patchwork, place_of, wooded
+from inference_server.training.evidence_places import SITES, patchwork, place_of, wooded
 from inference_server.training.evidence_places_built import city, stands
+from inference_server.training.evidence_places_sites import FORMS, grounds, raise_vessel, works
 
 SEEDS = range(FIRST_PLACE, FIRST_PLACE + 4)
-PLACES = sorted({place_of(seed) for seed in range(20)}, key=lambda build: build.__name__)
+PLACES = sorted({place_of(seed) for seed in (*range(20), *SITES[:20])}, key=lambda build: build.__name__)
 COVER = ((0.5, 0.5, 0.5),)
 
 
@@ -37,6 +38,8 @@ def site(side_px=200, gsd_m=0.5) -> Site:
         (patchwork, {"field", "road"}),
         (city, {"building", "road", "car"}),
         (stands, {"building", "airplane", "road"}),
+        (works, {"tank", "building", "road", "bus", "bridge", "water"}),
+        (grounds, {"pool", "road", "soccer field"}),
     ],
 )
 def test_each_place_shows_what_it_is_for(build, shown):
@@ -105,3 +108,29 @@ def test_without_a_lean_no_wall_is_seen():
     ground = site()
     draw_walls(ground, box(45, 45, 55, 55), 1, 10.0, (0.01, 0.0))
     assert not ground.canvas.owner.any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_vessel_is_a_disc_with_its_wall_where_it_leans(form):
+    ground = site()
+    raise_vessel(ground, Frame(50, 50, 0), 8.0, 10.0, form=form, coat=0, lean=(0.0, 0.0))
+    assert [drawn.category for drawn in ground.canvas.drawn] == ["tank"]
+    seen = ground.canvas.owner == 1
+    assert seen.sum() * 0.25 == pytest.approx(np.pi * 64, rel=0.03)
+    leaning = site()
+    raise_vessel(leaning, Frame(50, 50, 0), 8.0, 10.0, form=form, coat=0, lean=(0.5, 0.0))
+    wall = (leaning.canvas.owner == 1) & ~seen
+    assert wall.sum() * 0.25 == pytest.approx(5 * 16, rel=0.1)  # 10 m x 0.5 to the right, a diameter high
+    assert np.nonzero(wall)[1].mean() * 0.5 > 54
+
+
+def test_a_bridge_lies_over_the_water_and_carries_its_road():
+    met = 0
+    for seed in range(12):
+        scene = place(works, seed)
+        water = [item for item in scene.objects if item.category == "water"]
+        for bridge in (item for item in scene.objects if item.category == "bridge"):
+            x, y = bridge.hbb.x_min / 2 + bridge.hbb.x_max / 2, bridge.hbb.y_min / 2 + bridge.hbb.y_max / 2
+            assert any(w.hbb.x_min <= x <= w.hbb.x_max and w.hbb.y_min <= y <= w.hbb.y_max for w in water)
+            met += 1
+    assert met >= 4

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -67,6 +69,20 @@ def test_the_verdicts_learn_only_where_something_is_known(rgb) -> None:  # type:
     assert not taken.iou.any()
     assert "surfaces" in verdicts.recipe_of("road").labelled_in
     assert "surfaces" not in verdicts.recipe_of("car").labelled_in
+
+
+def test_works_and_sports_grounds_teach_only_what_they_are_drawn_for(rgb, monkeypatch) -> None:  # type: ignore[no-untyped-def]
+    verdicts = pytest.importorskip("inference_server.training.geobia_verdicts", reason="needs scikit-learn")
+    monkeypatch.setattr(verdicts, "WORTH_A_VERDICT", -1.0)
+    tile = LabelledTile("generated", "3", rgb, np.ones((192, 192), bool), 0.3, ())
+    scene, site = (verdicts.sample(replace(tile, source=source)) for source in ("generated", verdicts.SITE))
+    for name in ("tank", "building"):
+        alone, both = (len(verdicts.learnt_from(name, samples)[1]) for samples in ([scene], [scene, site]))
+        assert (both > alone > 0) == (name in verdicts.OF_SITES)
+    made = verdicts.generated_scene(verdicts.FIRST_SITE)
+    assert made.source == verdicts.SITE
+    assert {item.name for item in made.objects} & verdicts.OF_SITES
+    assert verdicts.generated_scene(verdicts.FIRST_SEED).source == "generated"
 
 
 def test_a_sample_is_taken_once(rgb, tmp_path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
