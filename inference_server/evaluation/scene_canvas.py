@@ -207,6 +207,12 @@ class Canvas:
         c, s = math.cos(frame.angle), math.sin(frame.angle)
         return (x * c + y * s).astype(np.float32), (y * c - x * s).astype(np.float32)
 
+    def sunward(self, frame: Frame, patch: Patch) -> Floats:
+        """(row, col) metres of a patch's pixels from the frame's middle towards the sun."""
+        sx, sy = self.sun.direction
+        c, s = math.cos(frame.angle), math.sin(frame.angle)
+        return np.asarray(patch.u * (sx * c + sy * s) + patch.v * (sy * c - sx * s))
+
     def rect(self, frame: Frame, length: float, width: float) -> Patch | None:
         """A rectangle centred on the frame; thin ones keep their share of a pixel."""
         a, b = length / 2, width / 2

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
+from typing import TypeVar
 
 import numpy as np
 from shapely.geometry import Polygon
@@ -24,15 +26,18 @@ from inference_server.evaluation.scene_vehicles import (
     draw_truck,
 )
 
+Option = TypeVar("Option")
+
 WATERS: tuple[Color, ...] = ((0.17, 0.26, 0.27), (0.21, 0.31, 0.33), (0.27, 0.33, 0.27), (0.14, 0.22, 0.30))
 
 
-def one_of(site: Site, options: tuple[str, ...]) -> str:
-    return str(options[int(site.rng.integers(len(options)))])
+def one_of(site: Site, options: Sequence[Option]) -> Option:
+    """Any of them, each as likely."""
+    return options[int(site.rng.integers(len(options)))]
 
 
 def water_tone(site: Site) -> Color:
-    return WATERS[int(site.rng.integers(len(WATERS)))]
+    return one_of(site, WATERS)
 
 
 def _pixel(site: Site, frame: Frame) -> tuple[int, int]:

@@ -176,27 +176,23 @@ def _stadium_line(canvas: Canvas, frame: Frame, length: float, width: float) -> 
     canvas.paint(patch, LINE, opacity=stroke.astype(np.float32))
 
 
+def register_tank(canvas: Canvas, frame: Frame, radius: float, *, color: str, height: float) -> int:
+    """Notes a tank of any kind; its owner number."""
+    ring = [(radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 16)]
+    return canvas.register("tank", color, frame.to_scene(ring), area_m2=math.pi * radius**2,
+                           size_m=(2 * radius, 2 * radius), height_m=height, shape="round")  # fmt: skip
+
+
 def draw_tank(canvas: Canvas, x: float, y: float, radius: float, *, color: str, height: float) -> int:
     """A storage tank: a round roof with a rim, a stair, plates and stains, inside a bund."""
     rng = canvas.rng
     frame = Frame(x, y, float(rng.uniform(0, 2 * math.pi)))
-    ring = [(radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 16)]
-    owner = canvas.register(
-        "tank",
-        color,
-        frame.to_scene(ring),
-        area_m2=math.pi * radius**2,
-        size_m=(2 * radius, 2 * radius),
-        height_m=height,
-        shape="round",
-    )
+    owner = register_tank(canvas, frame, radius, color=color, height=height)
     base = np.array(shade_of(color, rng))
     patch = canvas.ellipse(frame, 2 * radius, 2 * radius)
     if patch is None:
         return owner
-    sx, sy = canvas.sun.direction
-    c, s = math.cos(frame.angle), math.sin(frame.angle)
-    towards = (patch.u * (sx * c + sy * s) + patch.v * (sy * c - sx * s)) / radius
+    towards = canvas.sunward(frame, patch) / radius
     far = np.hypot(patch.u, patch.v) / radius
     floating = rng.random() < 0.35
     gain = canvas.texture(patch, (0.9, 3.5, 12.0), (0.02, 0.03, 0.02)) * (1 + (0.0 if floating else 0.09) * towards)

@@ -10,6 +10,7 @@ import math
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 from shapely.affinity import translate
 from shapely.geometry import LineString, Polygon, box
 from shapely.geometry.base import BaseGeometry
@@ -18,8 +19,10 @@ from shapely.ops import unary_union
 from inference_server.evaluation.scene_buildings import draw_roof, weathered
 from inference_server.evaluation.scene_canvas import Color, Frame
 from inference_server.evaluation.scene_clutter import ground_only
+from inference_server.evaluation.scene_ensembles import one_of
 from inference_server.evaluation.scene_ground import draw_tree, sides_of
 from inference_server.evaluation.scene_palette import pick_name, shade_of
+from inference_server.evaluation.scene_placing import drive_traffic, park_along, plant_row
 from inference_server.evaluation.scene_site import Site, curve
 
 #: Trees of a canvas at most: more take too long to draw.
@@ -41,6 +44,11 @@ USUAL_LEAN = 0.16
 def some_lean(site: Site) -> Lean:
     """One for all that stands on a site."""
     return float(site.rng.normal(0, USUAL_LEAN)), float(site.rng.normal(0, USUAL_LEAN))
+
+
+def some_covers(site: Site, count: int = 2) -> list[Color]:
+    """Those that a site's flat roofs have."""
+    return [one_of(site, COVERS) for _ in range(count)]
 
 
 def roof_color(rng: np.random.Generator, roof: str, painted: float) -> tuple[str, str]:
@@ -113,7 +121,7 @@ def raise_block(
                             size_m=sides_of(whole), height_m=height)  # fmt: skip
     base = weathered(shade_of(color, rng), float(rng.uniform(0.1, 0.7)))
     if kind == "flat" and rng.random() < 0.6:
-        one = covers[int(rng.integers(len(covers)))]
+        one = one_of(site, covers)
         base = (one[0] * float(rng.normal(1, 0.06)), one[1], one[2] * float(rng.normal(1, 0.06)))
     elif kind == "house" and rng.random() < 0.5:
         dim = float(rng.uniform(0.55, 0.95))
@@ -135,7 +143,7 @@ def top(site: Site, frame: Frame, length: float, width: float) -> None:
         canvas.paint(canvas.rect(frame, length * float(rng.uniform(0.2, 0.7)), width * float(rng.uniform(0.25, 0.5))),
                      (tone, tone * 0.98, tone * 0.95))  # fmt: skip
     elif kind < 0.65:
-        color = COVERS[int(rng.integers(len(COVERS)))]
+        color = one_of(site, COVERS)
         inner = canvas.rect(frame, length * float(rng.uniform(0.5, 0.92)), width * float(rng.uniform(0.5, 0.85)))
         if inner is not None:
             canvas.paint(inner, color, gain=canvas.texture(inner, (0.25, 0.9, 3.5), (0.05, 0.06, 0.06)))
@@ -160,10 +168,38 @@ def draw_walls(site: Site, roof: BaseGeometry, owner: int, height: float, lean: 
         return
     is_roof = canvas.owner[patch.window] == owner
     patch = replace(patch, alpha=patch.alpha * ~is_roof)
-    wall = WALLS[int(site.rng.integers(len(WALLS)))]
+    wall = one_of(site, WALLS)
     sx, sy = canvas.sun.direction
     lit = 0.75 + 0.35 * (du * sx + dv * sy) / reach
     canvas.paint(patch, wall, gain=lit, owner=owner, height=height * 0.5)
+
+
+def wavy(site: Site, radius: float, *, ovalness: float, dent: float, corners: int) -> NDArray[np.float64]:
+    """(corner, 2) metres around a middle: a ring drawn out two ways and dented three by these shares of its radius."""
+    t = np.linspace(0, 2 * math.pi, corners, endpoint=False)
+    oval, dented = (float(site.rng.uniform(0, 6)) for _ in range(2))
+    r = radius * (1 + ovalness * np.sin(2 * t + oval) + dent * np.sin(3 * t + dented))
+    return np.stack([r * np.cos(t), r * np.sin(t)], axis=1)
+
+
+def furnish_streets(
+    site: Site, *, planted: float, apart_m: tuple[float, float], offset_m: float, parked: float,
+    traffic_m: tuple[float, float], heavy: float,
+) -> None:  # fmt: skip
+    """Rows of trees, parked cars and traffic along the roads.
+
+    Args:
+        site: where.
+        planted: how often a road has trees; apart_m: from and to how far apart they stand; offset_m: off the kerb.
+        parked: how much of a road's sides cars stand along, at most.
+        traffic_m: from and to how far apart vehicles drive; heavy: share of trucks and buses.
+    """
+    rng = site.rng
+    for road in site.roads:
+        if rng.random() < planted:
+            plant_row(site, road, spacing_m=float(rng.uniform(*apart_m)), offset_m=offset_m)
+        park_along(site, road, chance=float(rng.uniform(0, parked)))
+        drive_traffic(site, road, spacing_m=float(rng.uniform(*traffic_m)), heavy=heavy)
 
 
 def plant_woods(site: Site, *, per_ha: float, belts: int, water: BaseGeometry | None) -> None:

@@ -29,19 +29,21 @@ from inference_server.evaluation.scene_ground import (
     sides_of,
 )
 from inference_server.evaluation.scene_palette import pick_name
-from inference_server.evaluation.scene_placing import build_parking, drive_traffic, lay_roads, park_along, plant_row
+from inference_server.evaluation.scene_placing import build_parking, drive_traffic, lay_roads, plant_row
 from inference_server.evaluation.scene_site import Site, along, crossing
 from inference_server.evaluation.scene_themes import Theme
 from inference_server.evaluation.scene_vehicles import draw_ship
 from inference_server.training.evidence_blocks import (
-    COVERS,
     Lean,
     build_block,
     draw_walls,
+    furnish_streets,
     plant_woods,
     roof_color,
+    some_covers,
     some_lean,
     top,
+    wavy,
 )
 from inference_server.training.evidence_places_built import city, stands
 from inference_server.training.evidence_places_sites import grounds, works
@@ -90,18 +92,14 @@ def wooded(site: Site) -> frozenset[str]:
         _works(site, lean)
     turns = [float(rng.uniform(0, math.pi)) for _ in range(int(rng.integers(1, 4)))]
     hectares = min(wide * high / 1e4, 16.0)
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(2)]
+    covers = some_covers(site)
     for _ in range(int(hectares * rng.uniform(1.5, 7))):
         build_block(site, float(rng.choice(turns)) + float(rng.normal(0, 0.08)), lean, covers)
     for _ in range(int(hectares * rng.uniform(0, 8))):
         _cottage(site, float(rng.choice(turns)) + math.pi / 2 * int(rng.integers(2)) + float(rng.normal(0, 0.15)), lean)
     if rng.random() < 0.35:
         _allotments(site, float(rng.choice(turns)))
-    for road in site.roads:
-        if rng.random() < 0.5:
-            plant_row(site, road, spacing_m=float(rng.uniform(6, 12)), offset_m=2.4)
-        park_along(site, road, chance=float(rng.uniform(0.0, 0.6)))
-        drive_traffic(site, road, spacing_m=float(rng.uniform(30, 150)), heavy=0.12)
+    furnish_streets(site, planted=0.5, apart_m=(6, 12), offset_m=2.4, parked=0.6, traffic_m=(30, 150), heavy=0.12)
     if water is not None:
         _moor(site, water)
     for _ in range(int(rng.integers(1, 5))):
@@ -155,7 +153,7 @@ def _bank(site: Site) -> BaseGeometry:
     for _ in range(int(rng.integers(0, 4))):
         at = line.interpolate(float(rng.uniform(0, 1)), normalized=True)
         outline = outline.union(at.buffer(float(rng.uniform(0.1, 0.3)) * min(wide, high)))
-    tone = MURKY[int(rng.integers(len(MURKY)))]
+    tone = one_of(site, MURKY)
     shape = outline.intersection(box(-60, -60, wide + 60, high + 60))
     draw_water(site.canvas, shape, bank_m=float(rng.uniform(0, 2)), tone=tone, shape="irregular")
     patch = site.canvas.area(shape)
@@ -194,7 +192,7 @@ def _cottage(site: Site, turn: float, lean: Lean, *, near_road: bool = False) ->
     rng, canvas = site.rng, site.canvas
     length, width = float(rng.uniform(4, 18)), float(rng.uniform(3.5, 11))
     if near_road and site.roads:
-        road = site.roads[int(rng.integers(len(site.roads)))]
+        road = one_of(site, site.roads)
         side = float(rng.choice([-1, 1])) * (road.width / 2 + float(rng.uniform(4, 14)) + width / 2)
         frame: Frame | None = along(road.line, float(rng.uniform(0, road.line.length)), side)
         if frame is not None and not site.is_free(frame, length + 1, width + 1):
@@ -276,9 +274,7 @@ def _lawn(site: Site) -> None:
     rng = site.rng
     wide, high = site.extent
     x, y, radius = float(rng.uniform(0, wide)), float(rng.uniform(0, high)), float(rng.uniform(8, 40))
-    t = np.linspace(0, 2 * math.pi, 24, endpoint=False)
-    r = radius * (1 + 0.25 * np.sin(2 * t + rng.uniform(0, 6)) + 0.15 * np.sin(3 * t + rng.uniform(0, 6)))
-    shape = Polygon(np.stack([x + r * np.cos(t), y + r * np.sin(t)], axis=1)).buffer(0)
+    shape = Polygon(np.array([x, y]) + wavy(site, radius, ovalness=0.25, dent=0.15, corners=24)).buffer(0)
     patch = site.canvas.area(shape)
     if shape.is_empty or patch is None or not isinstance(shape, Polygon):
         return

@@ -14,10 +14,17 @@ from inference_server.evaluation.scene_ensembles import build_hall, build_tanks,
 from inference_server.evaluation.scene_facilities import draw_parking, draw_runway
 from inference_server.evaluation.scene_ground import draw_grass, draw_ground, draw_slab, draw_tree
 from inference_server.evaluation.scene_palette import pick_name
-from inference_server.evaluation.scene_placing import build_parking, drive_traffic, lay_roads, park_along, plant_row
+from inference_server.evaluation.scene_placing import build_parking, drive_traffic, lay_roads
 from inference_server.evaluation.scene_site import Site, along, crossing
 from inference_server.evaluation.scene_vehicles import draw_airplane, draw_bus, draw_car, draw_truck
-from inference_server.training.evidence_blocks import COVERS, Lean, plant_woods, raise_block, some_lean
+from inference_server.training.evidence_blocks import (
+    Lean,
+    furnish_streets,
+    plant_woods,
+    raise_block,
+    some_covers,
+    some_lean,
+)
 
 #: Metres between the street and what stands beside it.
 SIDEWALK = (2.5, 5.0)
@@ -46,7 +53,7 @@ def city(site: Site) -> frozenset[str]:
         cuts.append(places)
     lay_roads(site, plans)
     _crosswalks(site)
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(3)]
+    covers = some_covers(site, 3)
     for (u0, w0), (u1, w1) in zip(cuts[0], cuts[0][1:], strict=False):
         for (v0, h0), (v1, h1) in zip(cuts[1], cuts[1][1:], strict=False):
             aside = float(rng.uniform(*SIDEWALK))
@@ -56,11 +63,7 @@ def city(site: Site) -> frozenset[str]:
             plot = middle.shifted((u0 + u1 + (w0 - w1) / 2) / 2, (v0 + v1 + (h0 - h1) / 2) / 2)
             if -60 < plot.cx < wide + 60 and -60 < plot.cy < high + 60:
                 _plot(site, plot, length, depth, lean, covers)
-    for road in site.roads:
-        if rng.random() < 0.5:
-            plant_row(site, road, spacing_m=float(rng.uniform(6, 14)), offset_m=2.0)
-        park_along(site, road, chance=float(rng.uniform(0, 0.7)))
-        drive_traffic(site, road, spacing_m=float(rng.uniform(20, 90)), heavy=0.15)
+    furnish_streets(site, planted=0.5, apart_m=(6, 14), offset_m=2.0, parked=0.7, traffic_m=(20, 90), heavy=0.15)
     plant_woods(site, per_ha=float(rng.choice([0, 8, 30])), belts=0, water=None)
     return frozenset({"grass", "field"})
 
@@ -165,7 +168,7 @@ def stands(site: Site) -> frozenset[str]:
     apron = middle.shifted(0, front + out / 2)
     draw_slab(canvas, apron, reach * 1.2, out, tone=tone, joints_m=float(rng.choice([0.0, 6.0, 9.0])))
     _taxiways(site, middle, front + out, reach, tone)
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(2)] + [(0.82, 0.82, 0.82)]
+    covers = [*some_covers(site), (0.82, 0.82, 0.82)]
     hall = float(rng.uniform(18, 45)) * min(1.0, size / 30)
     span = float(rng.uniform(0.4, 1.1)) * min(wide, high)
     places, sides = [middle.shifted(0, front - hall / 2)], [(span, hall)]

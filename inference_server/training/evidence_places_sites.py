@@ -15,27 +15,22 @@ from shapely.geometry.base import BaseGeometry
 from inference_server.evaluation.scene_canvas import Color, Frame, Patch
 from inference_server.evaluation.scene_clutter import ground_only
 from inference_server.evaluation.scene_ensembles import one_of, stack_containers
-from inference_server.evaluation.scene_facilities import draw_court, draw_pitch, draw_pool, draw_track
+from inference_server.evaluation.scene_facilities import draw_court, draw_pitch, draw_pool, draw_track, register_tank
 from inference_server.evaluation.scene_ground import draw_ground, draw_slab, draw_water
 from inference_server.evaluation.scene_palette import pick_name, shade_of
-from inference_server.evaluation.scene_placing import (
-    build_bridge,
-    build_parking,
-    drive_traffic,
-    lay_roads,
-    park_along,
-    plant_row,
-)
+from inference_server.evaluation.scene_placing import build_bridge, build_parking, lay_roads
 from inference_server.evaluation.scene_site import Road, Site, crossing
 from inference_server.evaluation.scene_vehicles import draw_bus, draw_car, draw_truck
 from inference_server.training.evidence_blocks import (
-    COVERS,
     Lean,
     build_block,
     draw_walls,
+    furnish_streets,
     plant_woods,
     raise_block,
+    some_covers,
     some_lean,
+    wavy,
 )
 
 #: Of a tank: white, cream, silver, green-gray, rust, sky blue, tar; how often, and what one would call it.
@@ -53,6 +48,20 @@ STREAMS: tuple[Color, ...] = ((0.17, 0.24, 0.28), (0.28, 0.32, 0.24), (0.38, 0.3
 #: What covers bridges beside their concrete: asphalt, old asphalt, planks, red and green steel.
 DECKS: tuple[Color, ...] = (
     (0.36, 0.36, 0.37), (0.52, 0.51, 0.50), (0.50, 0.40, 0.31), (0.52, 0.24, 0.20), (0.34, 0.46, 0.40),
+)  # fmt: skip
+
+#: Around tanks inside a bund; what lies on worn courts and shows through worn turf.
+FLOORS: tuple[Color, ...] = ((0.62, 0.60, 0.56), (0.46, 0.42, 0.34), (0.34, 0.40, 0.25))
+DUSTS: tuple[Color, ...] = ((0.62, 0.58, 0.52), (0.4, 0.42, 0.36), (0.66, 0.42, 0.3))
+EARTHS: tuple[Color, ...] = ((0.56, 0.46, 0.35), (0.66, 0.58, 0.45), (0.5, 0.42, 0.3))
+#: Wood and stone around pools; the water in them: deep, dark, pale, green, blue.
+TERRACES: tuple[Color, ...] = ((0.55, 0.43, 0.32), (0.76, 0.72, 0.64), (0.62, 0.5, 0.44))
+BASINS: tuple[Color, ...] = (
+    (0.16, 0.42, 0.66), (0.10, 0.28, 0.48), (0.62, 0.80, 0.84), (0.26, 0.46, 0.40), (0.30, 0.62, 0.86),
+)  # fmt: skip
+#: Of playgrounds: sand, red, blue and green rubber, chips of wood.
+SOFT_GROUNDS: tuple[Color, ...] = (
+    (0.78, 0.72, 0.58), (0.72, 0.36, 0.28), (0.35, 0.55, 0.75), (0.4, 0.6, 0.4), (0.62, 0.5, 0.4),
 )  # fmt: skip
 
 
@@ -75,7 +84,7 @@ def works(site: Site) -> frozenset[str]:
             _cluster(site, spot, lean)
     for _ in range(int(rng.integers(0, 3))):
         depot(site, turn)
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(2)]
+    covers = some_covers(site)
     for _ in range(int(min(hectares, 9) * rng.uniform(0.5, 3))):
         build_block(site, turn + math.pi / 2 * int(rng.integers(2)), lean, covers)
     if rng.random() < 0.5:
@@ -97,7 +106,7 @@ def grounds(site: Site) -> frozenset[str]:
         _courts(site, turn + math.pi / 2 * int(rng.integers(2)))
     for _ in range(int(rng.integers(0, 3))):
         _pitch(site, turn + math.pi / 2 * int(rng.integers(2)))
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(2)]
+    covers = some_covers(site)
     wide, high = site.extent
     for _ in range(int(min(wide * high / 1e4, 9) * rng.uniform(0.5, 4))):
         build_block(site, turn + math.pi / 2 * int(rng.integers(2)), lean, covers)
@@ -116,11 +125,7 @@ def grounds(site: Site) -> frozenset[str]:
 def _finish(site: Site, water: BaseGeometry | None, *, heavy: float) -> None:
     """Traffic, parked cars and trees."""
     rng = site.rng
-    for road in site.roads:
-        if rng.random() < 0.4:
-            plant_row(site, road, spacing_m=float(rng.uniform(6, 12)), offset_m=2.4)
-        park_along(site, road, chance=float(rng.uniform(0.0, 0.4)))
-        drive_traffic(site, road, spacing_m=float(rng.uniform(25, 120)), heavy=heavy)
+    furnish_streets(site, planted=0.4, apart_m=(6, 12), offset_m=2.4, parked=0.4, traffic_m=(25, 120), heavy=heavy)
     plant_woods(site, per_ha=float(rng.choice([0, 8, 30, 80])), belts=int(rng.integers(0, 3)), water=water)
 
 
@@ -145,14 +150,14 @@ def _cross_water(site: Site) -> BaseGeometry:
                       tilt=float(rng.uniform(-0.2, 0.2)))  # fmt: skip
     half = min(float(rng.choice([4.0, 8.0, 18.0, 35.0])) * float(rng.uniform(0.7, 1.3)), 0.22 * min(wide, high))
     water = stream.buffer(half).intersection(box(-60, -60, wide + 60, high + 60))
-    tone = STREAMS[int(rng.integers(len(STREAMS)))]
+    tone = one_of(site, STREAMS)
     draw_water(site.canvas, water, bank_m=float(rng.choice([0.0, 1.5, 4.0])), tone=tone, shape="irregular")
-    count = int(rng.integers(1, 4))
-    places = np.sort(rng.uniform(0.08, 0.92, count))
     plans: list[tuple[LineString, float, str]] = []
-    for at in places:
-        if plans and at - places[len(plans) - 1] < 0.15:
+    last = -1.0
+    for at in np.sort(rng.uniform(0.08, 0.92, int(rng.integers(1, 4)))):
+        if at - last < 0.15:
             continue
+        last = at
         line = crossing(site, horizontal=not flip, at=float(at), bend=0.0, tilt=float(rng.uniform(-0.12, 0.12)))
         width = float(rng.choice([2.6, 5.0, 7.0, 10.0, 16.0], p=[0.2, 0.2, 0.3, 0.2, 0.1]))
         plans.append((line, width, "dirt" if width < 3 else "asphalt"))
@@ -174,7 +179,7 @@ def _span(site: Site, frame: Frame, length: float, width: float, *, road: Road) 
     rng, canvas = site.rng, site.canvas
     build_bridge(site, frame, length, width, road=road)
     if rng.random() < 0.65:
-        deck = DECKS[int(rng.integers(len(DECKS)))]
+        deck = one_of(site, DECKS)
         patch = canvas.rect(frame, length, width * float(rng.uniform(0.8, 1.0)))
         if patch is not None:
             canvas.paint(patch, deck, gain=canvas.texture(patch, (0.9, 3.5), (0.04, 0.04)), opacity=0.95)
@@ -196,7 +201,7 @@ def _yard(site: Site, turn: float, lean: Lean) -> None:
     if frame is None:
         return
     draw_slab(canvas, frame, *sides, tone=float(rng.uniform(0.38, 0.75)), joints_m=float(rng.choice([0.0, 0.0, 6.0])))
-    covers = [COVERS[int(rng.integers(len(COVERS)))] for _ in range(2)]
+    covers = some_covers(site)
     for _ in range(int(rng.integers(0, 4))):
         size = (float(rng.uniform(10, 45)), float(rng.uniform(7, 24)))
         spot = _within(site, frame, sides, 0.35)
@@ -214,7 +219,7 @@ def _yard(site: Site, turn: float, lean: Lean) -> None:
                 tone = shade_of(pick_name("container", rng), rng)
                 canvas.paint(canvas.rect(spot, *rng.uniform(1, 5, 2)), tone, height=1.5)
             else:
-                draw, kind = ((draw_car, "car"), (draw_truck, "truck"))[int(rng.integers(2))]
+                draw, kind = one_of(site, ((draw_car, "car"), (draw_truck, "truck")))
                 draw(canvas, spot, color=pick_name(kind, rng))
             site.take(spot, 9, 3.4)
     site.take(frame, *sides)
@@ -243,7 +248,7 @@ def _cluster(site: Site, frame: Frame, lean: Lean) -> None:
     rows = math.ceil(count / columns)
     if rng.random() < 0.4:
         bund = (columns * pitch + 4.0, rows * pitch + 4.0)
-        floor: Color = ((0.62, 0.60, 0.56), (0.46, 0.42, 0.34), (0.34, 0.40, 0.25))[int(rng.integers(3))]
+        floor = one_of(site, FLOORS)
         canvas.paint(ground_only(canvas, canvas.rect(frame, bund[0] + 1.2, bund[1] + 1.2)), (0.72, 0.71, 0.68))
         canvas.paint(ground_only(canvas, canvas.rect(frame, *bund)), floor)
     form, coat = _look(rng)
@@ -268,41 +273,32 @@ def raise_vessel(site: Site, at: Frame, radius: float, height: float, *, form: s
     """A tank or silo with its wall where it leans, and what is written, riveted, built and spilt on its top."""
     rng, canvas = site.rng, site.canvas
     frame = Frame(at.cx, at.cy, float(rng.uniform(0, 2 * math.pi)))
-    ring = [(radius * math.cos(t), radius * math.sin(t)) for t in np.linspace(0, 2 * math.pi, 16)]
     paint, _, name = COATS[coat]
-    owner = canvas.register("tank", name, frame.to_scene(ring), area_m2=math.pi * radius**2,
-                            size_m=(2 * radius, 2 * radius), height_m=height, shape="round")  # fmt: skip
+    owner = register_tank(canvas, frame, radius, color=name, height=height)
     patch = canvas.ellipse(frame, 2 * radius, 2 * radius)
     if patch is None:
         return
     base = np.clip(np.array(paint) * (1 + rng.normal(0, 0.04, 3)), 0.05, 0.97)
     color: Color = (float(base[0]), float(base[1]), float(base[2]))
     far = np.hypot(patch.u, patch.v) / radius
-    sun = _towards_sun(site, frame, patch) / radius
+    sun = canvas.sunward(frame, patch) / radius
     steep = {"cone": float(rng.uniform(0.08, 0.28)), "dome": float(rng.uniform(0.15, 0.4))}.get(form, 0.0)
     slope = sun * (far if form == "dome" else 1.0 / np.maximum(far, 0.05)) * steep
     gain = canvas.texture(patch, (0.9, 3.5, 12.0), (0.02, 0.03, 0.03)) * (1 + np.clip(slope, -0.45, 0.35))
     canvas.paint(patch, color, gain=gain.astype(np.float32), owner=owner,
                  height=np.full_like(patch.alpha, height))  # fmt: skip
-    inner = canvas.ellipse(frame, 2 * radius * 0.93, 2 * radius * 0.93)
     if form in ("floating", "open"):
-        liquid = LIQUIDS[int(rng.integers(len(LIQUIDS)))]
+        inner = canvas.ellipse(frame, 2 * radius * 0.93, 2 * radius * 0.93)
+        liquid = one_of(site, LIQUIDS)
         canvas.paint(inner, liquid if form == "open" else color, gain=float(rng.uniform(0.75, 0.97)))
         # The rim's shadow: a crescent on the side of the sun.
         depth = float(rng.uniform(0.05, 0.5)) * radius
-        shade = np.clip((far < 0.93) * (sun > 1 - 1.6 * depth / radius), 0, 1)
+        shade = (far < 0.93) & (sun > 1 - 1.6 * depth / radius)
         canvas.paint(patch, (0.12, 0.13, 0.15), opacity=(0.5 * shade).astype(np.float32))
         if form == "open":
             canvas.paint(canvas.rect(frame, 2 * radius, max(0.6, 0.07 * radius)), (0.6, 0.6, 0.6), opacity=0.9)
     _adorn(site, frame, patch, radius, far)
     draw_walls(site, Point(frame.cx, frame.cy).buffer(radius), owner, height, lean)
-
-
-def _towards_sun(site: Site, frame: Frame, patch: Patch) -> np.ndarray:
-    """(row, col) metres from the middle towards the sun."""
-    sx, sy = site.canvas.sun.direction
-    c, s = math.cos(frame.angle), math.sin(frame.angle)
-    return np.asarray(patch.u * (sx * c + sy * s) + patch.v * (sy * c - sx * s))
 
 
 def _adorn(site: Site, frame: Frame, patch: Patch, radius: float, far: np.ndarray) -> None:
@@ -354,7 +350,7 @@ def depot(site: Site, turn: float) -> None:
         return
     tone = float(rng.uniform(0.32, 0.62))
     draw_slab(canvas, frame, places * pitch + 4, rows * deep + 8, tone=tone)
-    draw, kind = ((draw_bus, "bus"), (draw_bus, "bus"), (draw_truck, "truck"))[int(rng.integers(3))]
+    draw, kind = one_of(site, ((draw_bus, "bus"), (draw_bus, "bus"), (draw_truck, "truck")))
     usual, slant = pick_name(kind, rng), float(rng.choice([0.0, 0.0, 0.5]))
     for row in range(rows):
         for k in range(places):
@@ -377,7 +373,7 @@ def _courts(site: Site, turn: float) -> None:
         return
     color, worn = pick_name(kind, rng), float(rng.uniform(0, 0.45)) * float(rng.random() < 0.6)
     draw_slab(canvas, frame, length + 4, count * width + 4, tone=float(rng.uniform(0.35, 0.7)))
-    dust = ((0.62, 0.58, 0.52), (0.4, 0.42, 0.36), (0.66, 0.42, 0.3))[int(rng.integers(3))]
+    dust = one_of(site, DUSTS)
     for k in range(count):
         spot = frame.shifted(0, (k - (count - 1) / 2) * width)
         draw_court(canvas, spot, kind, color=color)
@@ -407,7 +403,7 @@ def _pitch(site: Site, turn: float) -> None:
     patch = canvas.rect(frame, length, width)
     bare = float(rng.uniform(-0.2, 0.9)) if rng.random() < 0.6 else -1.0
     if patch is not None and bare > -1:
-        earth: Color = ((0.56, 0.46, 0.35), (0.66, 0.58, 0.45), (0.5, 0.42, 0.3))[int(rng.integers(3))]
+        earth = one_of(site, EARTHS)
         spots = canvas.noise.window(12.0, patch.window, int(rng.integers(1 << 16)))
         worn = np.clip(bare + 0.35 * spots + 0.4 * np.exp(-((np.abs(patch.u) - length / 2) ** 2) / 60.0), 0, 0.92)
         canvas.paint(patch, earth, opacity=worn.astype(np.float32))
@@ -424,8 +420,7 @@ def _bathing(site: Site, turn: float) -> None:
     if frame is None:
         return
     if rng.random() < 0.4:
-        wood: Color = ((0.55, 0.43, 0.32), (0.76, 0.72, 0.64), (0.62, 0.5, 0.44))[int(rng.integers(3))]
-        canvas.paint(canvas.rect(frame, length + margin, width + margin), wood)
+        canvas.paint(canvas.rect(frame, length + margin, width + margin), one_of(site, TERRACES))
     shape = str(rng.choice(["rectangular", "kidney-shaped", "round"], p=[0.6, 0.28, 0.12]))
     if shape == "round":
         length = width = min(length, 12.0)
@@ -433,10 +428,7 @@ def _bathing(site: Site, turn: float) -> None:
     patch = canvas.rect(frame, length + 1, width + 1)
     if patch is not None and rng.random() < 0.6:
         wet = canvas.owner[patch.window] == owner
-        tint: Color = (
-            (0.16, 0.42, 0.66), (0.10, 0.28, 0.48), (0.62, 0.80, 0.84), (0.26, 0.46, 0.40), (0.30, 0.62, 0.86),
-        )[int(rng.integers(5))]  # fmt: skip
-        canvas.paint(patch, tint, opacity=(wet * float(rng.uniform(0.4, 0.95))).astype(np.float32))
+        canvas.paint(patch, one_of(site, BASINS), opacity=(wet * float(rng.uniform(0.4, 0.95))).astype(np.float32))
         if length > 20:
             for v in np.arange(-width / 2 + 2, width / 2 - 1, 2.5):
                 canvas.paint(canvas.rect(frame.shifted(0, float(v)), length - 1, 0.3), (0.85, 0.9, 0.9), opacity=0.4)
@@ -454,12 +446,8 @@ def _playground(site: Site) -> None:
     frame = site.find(2 * radius, 2 * radius, tries=8)
     if frame is None:
         return
-    t = np.linspace(0, 2 * math.pi, 20, endpoint=False)
-    r = radius * (1 + 0.2 * np.sin(2 * t + rng.uniform(0, 6)) + 0.12 * np.sin(3 * t + rng.uniform(0, 6)))
-    outline = Polygon(frame.to_scene(np.stack([r * np.cos(t), r * np.sin(t)], axis=1)))
-    paint: Color = (
-        (0.78, 0.72, 0.58), (0.72, 0.36, 0.28), (0.35, 0.55, 0.75), (0.4, 0.6, 0.4), (0.62, 0.5, 0.4),
-    )[int(rng.integers(5))]  # fmt: skip
+    outline = Polygon(frame.to_scene(wavy(site, radius, ovalness=0.2, dent=0.12, corners=20)))
+    paint = one_of(site, SOFT_GROUNDS)
     patch = canvas.area(outline)
     if patch is None:
         return

@@ -118,7 +118,8 @@ def recipe_of(name: str) -> Recipe:
 def generated_scene(seed: int) -> LabelledTile:
     """A scene as the benchmarks have them, or of works and sports grounds; some of them finer and coarser."""
     gsd = float(np.random.default_rng(seed).choice([0.3, 0.3, 0.3, 0.2, 0.5]))
-    side, place = (SIDE_PX if gsd == 0.3 else 768), (place_of(seed) if seed in SITES else None)
+    side = SIDE_PX if gsd == 0.3 else 768
+    place = place_of(seed) if seed in SITES else None
     made = labelled_scene(seed, side_px=side, gsd_m=gsd, smallest_px=SMALLEST_PX, theme=place)
     return made if place is None else replace(made, source=SITE)
 

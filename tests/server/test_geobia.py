@@ -355,10 +355,10 @@ class TestEngine:
     ) -> None:
         encoding = engine.encode(RasterTile(suburb.rgb, suburb.valid, Affine.identity(), None), quiet)
         assert not encoding.nodes.pixel.is_known
-        found = engine.find(encoding, Phrase("tree", "tree"), quiet).items
+        tree = Phrase("tree", "tree")
+        found = engine.find(encoding, tree, quiet).items
         assert found
         assert min(p.score for p in found) >= MIN_UNMEASURED
-        tree = Phrase("tree", "tree")
         assert engine.weigh(encoding, tree).least < engine.weigh(suburb_encoding, tree).least  # type: ignore[arg-type]
 
     def test_what_it_does_not_know_it_says(self, engine: GeobiaEngine, encoding: object) -> None:
