@@ -12,7 +12,6 @@ from inference_server.evaluation.evidence_check import CARD, digest, fixed_set_i
 from inference_server.evaluation.scenes import Scene, generate
 from inference_server.models.evidence import runtime
 from inference_server.models.evidence.classes import CORE, EDGE, EVIDENCE_CLASSES, OUTPUTS, SURFACES, THINGS, TOPMOST
-from inference_server.models.evidence.light import Light
 from inference_server.models.evidence.runtime import MODEL, ONE, evidence_of, planes_of
 
 
@@ -98,8 +97,7 @@ def test_tiles_of_a_scene_are_seen_alike_where_they_overlap(scene: Scene, gsd_m:
         there = whole[:, row // step :, col // step :]
         return float((np.abs(values.astype(np.float32) - there)[inner] > 0.02).mean())
 
-    light = Light.of(scene.rgb)
-    placed, adrift = (differs(evidence_of(rgb, gsd_m, light=light, origin=o).parts / ONE) for o in ((row, col), (0, 0)))
+    placed, adrift = (differs(evidence_of(rgb, gsd_m, origin=o).parts / ONE) for o in ((row, col), (0, 0)))
     assert placed < 0.012, "what is left comes from the rim, 160 pixels of the network away"
     assert adrift > 3 * placed
 

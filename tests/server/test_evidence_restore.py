@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from inference_server.evaluation.scenes import generate
-from inference_server.models.evidence.light import USUAL_SPREAD, Light
 from inference_server.models.evidence.runtime import MODEL, ONE, evidence_of, planes_of
 
 torch = pytest.importorskip("torch", reason="torch is for training only: pip install torch")
@@ -20,7 +19,7 @@ def test_it_answers_as_the_file_does_and_learns_on_from_there() -> None:
     scene = generate(2, size_px=(320, 320), gsd_m=0.3, expressions=0)
     image = torch.from_numpy(planes_of(scene.rgb.astype(np.float32), 0.3))[None]
     network = restored(MODEL, image)
-    shipped = evidence_of(scene.rgb, 0.3, light=Light(0.0, USUAL_SPREAD)).parts / ONE
+    shipped = evidence_of(scene.rgb, 0.3).parts / ONE
     with torch.no_grad():
         answer = Probabilities()(network.eval()(image))[0].numpy()
         # The statistics are those of this very picture, so in training it answers alike.

@@ -15,7 +15,6 @@ from PIL import Image
 
 from inference_server.models.base import THREADS_VARIABLE
 from inference_server.models.evidence.classes import BIT, OUTPUTS
-from inference_server.models.evidence.light import Light, leveled
 
 MODEL = Path(__file__).with_name("evidence.onnx")
 #: Finer tiles are brought to this pixel size first: most of what the network learned was seen at about it.
@@ -80,21 +79,18 @@ def resized(rgb: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
 
 
 def evidence_of(
-    rgb: NDArray[np.uint8], gsd_m: float | None, *, light: Light | None = None, origin: tuple[int, int] = (0, 0),
-    model: Path = MODEL,
-) -> Evidence:  # fmt: skip
+    rgb: NDArray[np.uint8], gsd_m: float | None, *, origin: tuple[int, int] = (0, 0), model: Path = MODEL
+) -> Evidence:
     """The network's answer for a tile.
 
     Args:
         rgb: (3, row, col).
         gsd_m: metres a pixel, None when unknown.
-        light: of the whole scene; the tile's own without.
         origin: (row, col) of the tile's first pixel in its scene. The network's strides start at the scene's: tiles
             that overlap are seen alike where they do.
         model: the network, as ONNX.
     """
     rows, cols = rgb.shape[1:]
-    light = Light.of(rgb) if light is None else light
     shrink = 1.0 if gsd_m is None else min(1.0, gsd_m / FINEST_M)
     if shrink < 0.8:
         size = (max(1, round(cols * shrink)), max(1, round(rows * shrink)))
@@ -102,7 +98,6 @@ def evidence_of(
         gsd_m = None if gsd_m is None else gsd_m / shrink
     else:
         shrink = 1.0
-    rgb = leveled(rgb, light)
     height, width = rgb.shape[1:]
     # Even, so that the outputs' pixels, which are two wide, stay whole.
     top, left = (round(start * shrink / 2) * 2 % STRIDE for start in origin)

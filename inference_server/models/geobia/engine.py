@@ -14,7 +14,6 @@ import numpy as np
 from inference_server.expression import Attribute, Phrase
 from inference_server.expression_nouns import with_article
 from inference_server.models.base import ExplanationMap, Prediction, Predictions, Progress, ScenePart
-from inference_server.models.evidence.light import Light
 from inference_server.models.evidence.runtime import MODEL, Evidence, evidence_of
 from inference_server.models.geobia.blobs import blob_trees
 from inference_server.models.geobia.classes import Nodes, degree
@@ -122,20 +121,18 @@ class GeobiaEngine:
         )
 
     def survey(self, sheet: RasterTile) -> Mapping[str, float]:
-        """The tone and light of a scene, and where it does not say how large its pixels are, how large they seem."""
+        """The tone of a scene, and where it does not say how large its pixels are, how large they seem."""
         tree = build_region_tree(sheet.rgb, sheet.valid)
-        tone = asdict(scene_tone(tree, leaf_colors(tree))) | Light.of(sheet.rgb, sheet.valid).told()
+        tone = asdict(scene_tone(tree, leaf_colors(tree)))
         pixel = pixel_size(sheet)
         return tone if pixel.is_known else {**tone, GUESSED: pixel.gsd_m}
 
     def encode(self, tile: RasterTile, progress: Progress, part: ScenePart | None = None) -> Encoding:
         """Builds the region tree and its table."""
         origin = ScenePart.origin_of(part)
-        survey = None if part is None else part.survey
-        light = Light.of(tile.rgb, tile.valid) if survey is None else Light.surveyed(survey)
         with ThreadPoolExecutor(2) as beside:
             sizing = beside.submit(pixel_size, tile, part)
-            seeing = beside.submit(lambda: self._see(tile.rgb, sizing.result().gsd_m, light=light, origin=origin))
+            seeing = beside.submit(lambda: self._see(tile.rgb, sizing.result().gsd_m, origin=origin))
             vehicles = beside.submit(lambda: vehicle_pieces(seeing.result(), tile.valid.shape))
             roads = beside.submit(lambda: road_pieces(seeing.result(), tile.valid))
             drawn = beside.submit(lambda: drawn_pieces(seeing.result(), tile.valid))
@@ -318,7 +315,7 @@ def _revision() -> str:
     digest = hashlib.sha256()
     fitted = [folder / "additive.json", folder / "boosted.npz", folder / "verdicts.npz", MODEL]
     shared = [folder.parent.parent / name for name in ("regions.py", "watershed.py")]
-    shared += [MODEL.parent / name for name in ("runtime.py", "scale.py", "light.py")]
+    shared += [MODEL.parent / name for name in ("runtime.py", "scale.py")]
     for path in [*sorted(folder.glob("*.py")), *fitted, *shared]:
         digest.update(path.read_bytes())
     return "rules-" + digest.hexdigest()[:10]
