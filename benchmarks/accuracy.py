@@ -4,6 +4,7 @@
     python benchmarks/accuracy.py --data towns
     python benchmarks/accuracy.py --data hand --wrong
     python benchmarks/accuracy.py --data hand3                                # held out, too; hand2 nearly
+    for n in -2 -1 0 1 2; do python benchmarks/accuracy.py --data hand --shift $n; done   # how much of it is chance
     python benchmarks/accuracy.py --seeds 100000:100030 --out report.json     # held out: see below
 
 Seeds 0 to 999 are for development. Seeds from 100,000 on are held out: run them to report, and never look at
@@ -20,7 +21,8 @@ import time
 import traceback
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +70,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--gsd", type=float, default=0.3, help="pixel size of scenes and towns in metres")
     parser.add_argument("--theme", default=None, help="of the scenes; by seed when not given")
     parser.add_argument("--engine", default="default")
+    parser.add_argument(
+        "--shift", type=int, default=0,
+        help="gray levels by which the pictures are made brighter: nobody sees one or two; figures change by chance",
+    )  # fmt: skip
     parser.add_argument("--out", type=Path, default=None, help="every answer, as JSON")
     parser.add_argument("--wrong", action="store_true", help="print what was wrong (never for held-out seeds)")
     args = parser.parse_args(argv)
@@ -78,7 +84,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser.error("that set by hand is held out: nobody looks at what was wrong there")
     pipeline = GroundingPipeline(Registry())
     answered: list[Answered] = []
-    for case in _cases(args, seeds):
+    for case in map(partial(_shifted, levels=args.shift), _cases(args, seeds)):
         answered.append(ask(pipeline, case, engine=args.engine)[0])
         print(f"\r{case.name}: {len(answered)} asked ", end="", file=sys.stderr, flush=True)
     print(file=sys.stderr)
@@ -101,6 +107,13 @@ def _cases(args: argparse.Namespace, seeds: range) -> Iterator[Case]:
     if args.data in cases.HELD_OUT_BY_HAND:
         return cases.by_hand(cases.HELD_OUT_BY_HAND[args.data])
     return cases.generated(seeds, expressions=args.expressions, side_px=args.size, gsd_m=args.gsd, theme=args.theme)
+
+
+def _shifted(case: Case, levels: int) -> Case:
+    """The same expression about a picture so many gray levels brighter."""
+    tile = case.tile
+    rgb = np.clip(tile.rgb.astype(np.int16) + levels * tile.valid, 0, 255).astype(np.uint8)
+    return case if levels == 0 else replace(case, tile=replace(tile, rgb=rgb))
 
 
 def ask(

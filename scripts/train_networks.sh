@@ -2,7 +2,7 @@
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER [quick]
 # The evidence network (early.onnx, then with the late labels too middle.onnx and evidence.onnx, which keeps a quarter of
 # that; ten hours on one core), the embedded engine's verdicts (verdicts.npz, a quarter of an hour), then ProVG on the
-# network's maps (provg.onnx, an hour and a half). 14 GB of memory.
+# network's maps (provg.onnx, three and a half hours). 14 GB of memory.
 # All land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 # "quick" does every step on little data, in some minutes, to see that all of them run: what it makes is of no use.
 set -euo pipefail
@@ -11,7 +11,7 @@ if [ "${3:-}" = quick ]; then
     generated=24 places=6 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --sites 2 --at-most 2) provg=(--scenes 8 --places 4 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
     generated=1200 places=1600 early=160 middle=430 minutes=615 judged=(--generated 90 --sites 60)
-    provg=(--scenes 500 --places 300 --steps 3600 --warm-up 100 --validation 60 --every 600 --patience 20)
+    provg=(--scenes 500 --places 300 --steps 8800 --warm-up 100 --validation 60 --every 600 --patience 20)
 fi
 mkdir -p "$folder"
 data=$(cd "$data" && pwd) folder=$(cd "$folder" && pwd)

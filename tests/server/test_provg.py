@@ -18,7 +18,7 @@ from inference_server.models.provg.cfm import CrossScaleFusion, RepVGGBlock  # n
 from inference_server.models.provg.config import FULL, ProVGConfig  # noqa: E402
 from inference_server.models.provg.decouple import Cues, decouple  # noqa: E402
 from inference_server.models.provg.export import export  # noqa: E402
-from inference_server.models.provg.heads import BoxHead, coordinates_like  # noqa: E402
+from inference_server.models.provg.heads import BoxHead, coordinates_like, rectangle_of  # noqa: E402
 from inference_server.models.provg.inputs import feed_of, pack, planes_of, tokens_of  # noqa: E402
 from inference_server.models.provg.lcd import CalibrationDecoder  # noqa: E402
 from inference_server.models.provg.model import ProVG, load_checkpoint, save_checkpoint, tensors_of  # noqa: E402
@@ -234,6 +234,23 @@ class TestBoxHead:
         here = functional.relu(head.project[0](decoded[0]))[0, :, 2, 2]
         torch.testing.assert_close(head._pool(0, decoded[0], foreground)[0], here, atol=0.02, rtol=0.02)
 
+    def test_anchor_is_the_rectangle_that_is_likely(self):
+        foreground = torch.full((2, 1, 16, 32), -3.0)
+        foreground[0, 0, 4:8, 10:22] = 2.0
+        foreground[1, 0, 15, 31] = -1.0
+        wanted = [[16 / 32, 6 / 16, 12 / 32, 4 / 16], [31.5 / 32, 15.5 / 16, 1 / 32, 1 / 16]]
+        torch.testing.assert_close(rectangle_of(foreground), torch.tensor(wanted))
+
+    def test_anchored_box_begins_at_the_mask_and_learns_the_difference(self):
+        head = BoxHead(replace(TINY, box_anchor=True))
+        decoded = [torch.randn(1, 12, 16 >> max(0, i - 1), 16 >> max(0, i - 1)) for i in range(4)]
+        foreground = torch.full((1, 1, 16, 16), -8.0)
+        foreground[..., 2:6, 8:12] = 8.0
+        box, _ = head(decoded, foreground)
+        torch.testing.assert_close(box, torch.tensor([[10 / 16, 4 / 16, 4 / 16, 4 / 16]]))
+        box[:, 0].sum().backward()
+        assert head.mlp[-1].weight.grad.abs().sum() > 0
+
     def test_coordinates_are_pixel_centres(self):
         grid = coordinates_like(torch.zeros(1, 3, 2, 4))
         assert grid[0, 0, 0].tolist() == [0.125, 0.375, 0.625, 0.875]
@@ -288,6 +305,7 @@ ABLATIONS = {
     "w/o LCM": {"calibration": False},
     "w/o FA": {"aggregation": False},
     "not residual": {"is_residual": False},
+    "box from the mask": {"box_anchor": True},
     "as printed": {
         "is_cascaded": False,
         "box_pooling": "mean",

@@ -41,6 +41,8 @@ class ProVGConfig:
         aggregation: the box head's weights over stages, Eqs. 12 and 13; off is "w/o FA".
         box_pooling: "mean" is the paper's; "mask" weighs pixels by the mask head's foreground.
         coordinates: two channels of normalised position before the box head pools.
+        box_anchor: the box head tells how its box differs from the mask's, as detectors do from an anchor (Girshick
+            2014), and begins with no difference. The paper's tells the box itself.
         word_kernel: the mask head's convolution gets a kernel from the sentence, too (as CondInst's from the instance):
             then a new word is a new direction in the features, and not only a gate, which takes far fewer steps to
             learn. The paper's mask head has the same kernel for every sentence.
@@ -73,6 +75,7 @@ class ProVGConfig:
     aggregation: bool = True
     box_pooling: str = "mask"
     coordinates: bool = True
+    box_anchor: bool = False
     word_kernel: bool = True
     presence: bool = True
 
@@ -128,7 +131,7 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> None:
 
 #: The network that we train ourselves: its backbone is the evidence network, in sizes and in what it reads, so that
 #: training can start from that and need not teach what a roof is, only what words mean.
-COMPACT = ProVGConfig(backbone="pyramid", channels=(99, 64, 96, 224))
+COMPACT = ProVGConfig(backbone="pyramid", channels=(99, 64, 96, 224), box_anchor=True)
 #: The paper's: Swin-B (window 12) and BERT-base-uncased. ``pretrained_*`` may name local folders instead.
 FULL = ProVGConfig(
     backbone="swin",

@@ -128,7 +128,7 @@ class Network:
 def corners_of(foreground: Array, box: Array) -> tuple[float, float, float, float]:
     """The rectangle around the region that holds the most of the foreground; the box head's where there is none.
 
-    The box head is the weaker of the two: a rectangle of a few pixels is hard to say from pooled features.
+    The box head is the weaker of the two: it begins from all of the foreground, of however many things.
 
     Args:
         foreground: (row, col) probabilities.

@@ -52,13 +52,16 @@ class BoxHead(nn.Module):
         self.mlp = nn.Sequential(
             nn.Linear(width, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 4)
         )
+        if config.box_anchor:
+            nn.init.zeros_(self.mlp[-1].weight)
+            nn.init.zeros_(self.mlp[-1].bias)
 
     def forward(self, decoded: Sequence[Tensor], foreground: Tensor) -> tuple[Tensor, Tensor]:
         """The box, (batch, 4), and F_rec, (batch, C).
 
         Args:
             decoded: V' of the four stages.
-            foreground: (batch, 1, row, col) logits, which "mask" pooling weighs pixels by.
+            foreground: (batch, 1, row, col) logits, which "mask" pooling weighs pixels by and anchors lie around.
         """
         pooled = torch.stack([self._pool(i, x, foreground) for i, x in enumerate(decoded)], 1)
         if self.config.aggregation:
@@ -66,7 +69,10 @@ class BoxHead(nn.Module):
             features = (weights[..., None] * pooled).sum(1)
         else:
             features = pooled[:, 0]
-        return torch.sigmoid(self.mlp(features)), features
+        box = self.mlp(features)
+        if self.config.box_anchor:
+            box = box + torch.logit(rectangle_of(foreground.detach()).to(box.dtype), eps=1e-3)
+        return torch.sigmoid(box), features
 
     def _pool(self, index: int, x: Tensor, foreground: Tensor) -> Tensor:
         if self.config.coordinates:
@@ -79,6 +85,29 @@ class BoxHead(nn.Module):
         weight = torch.sigmoid(foreground.detach())
         weight = functional.avg_pool2d(weight, 2 ** max(0, index - 1)) + 1e-4
         return (x * weight).sum((2, 3)) / weight.sum((2, 3))
+
+
+def rectangle_of(foreground: Tensor) -> Tensor:
+    """The upright rectangle with the middle and the second moments of what is likely foreground.
+
+    Pixels of at least half the greatest probability count, each by its probability. Of a filled upright rectangle it is
+    that rectangle, whatever the background's faint probabilities.
+
+    Args:
+        foreground: (batch, 1, row, col) logits.
+
+    Returns:
+        (batch, 4): centre x, centre y, width, height, relative.
+    """
+    probability = torch.sigmoid(foreground.float())
+    weight = probability * (probability >= probability.amax((2, 3), keepdim=True) / 2)
+    total = weight.sum((2, 3))
+    grid = coordinates_like(weight)
+    middle = (weight * grid).sum((2, 3)) / total
+    spread = (weight * (grid - middle[:, :, None, None]) ** 2).sum((2, 3)) / total
+    # A rectangle of that width has a variance of width^2 / 12, of which pixels' middles miss their own.
+    pixel = 2 * grid.amin((2, 3))
+    return torch.cat([middle, (12 * spread + pixel**2).sqrt().clamp(max=1.0)], 1)
 
 
 def coordinates_like(x: Tensor) -> Tensor:
