@@ -29,7 +29,7 @@ from inference_server.models.geobia.colors import COLORS, is_color, membership, 
 from inference_server.models.geobia.engine import MIN_SCORE, MIN_UNMEASURED, GeobiaEngine
 from inference_server.models.geobia.features import leaf_table, node_table
 from inference_server.models.geobia.selection import Forest, settle
-from inference_server.models.geobia.tidy import tidied
+from inference_server.models.geobia.tidy import tidied, without_notches
 from inference_server.models.geobia.vocabulary import CLASS_OF, meaning
 from inference_server.raster import RasterTile
 from inference_server.regions import RegionTree, build_region_tree
@@ -314,6 +314,24 @@ class TestTidy:
     def test_a_thin_thing_is_left_alone(self) -> None:
         line = Mask(np.ones((2, 80), dtype=bool), 3, 4)
         assert tidied(line) is line
+
+    def test_a_court_gets_back_the_corner_that_it_lost(self) -> None:
+        rows, cols = np.mgrid[:80, :80]
+        court = abs(cols + rows - 79) + 2 * abs(cols - rows) < 79
+        notched = court.copy()
+        notched[28:40, 30:44] = False
+        notched[28:36, 20:40] = False
+        mask = without_notches(Mask(notched, 5, 7))
+        assert (mask.row, mask.col) == (5, 7)
+        assert np.count_nonzero(court & ~notched) > 150
+        assert np.count_nonzero(court & ~mask.pixels) < 10
+        assert not (mask.pixels & ~court).any()
+
+    def test_a_frayed_border_is_no_notch(self) -> None:
+        frayed = np.ones((60, 100), dtype=bool)
+        frayed[0, ::3] = frayed[::4, -1] = False
+        mask = Mask(frayed, 0, 0)
+        assert without_notches(mask) is mask
 
 
 def garden_scene() -> Scene:

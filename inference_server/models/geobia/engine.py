@@ -34,7 +34,7 @@ from inference_server.models.geobia.pieces import drawn_pieces
 from inference_server.models.geobia.pixel_size import GUESSED, pixel_size
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
-from inference_server.models.geobia.tidy import tidied
+from inference_server.models.geobia.tidy import CONVEX, tidied, without_notches
 from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning, meaning
 from inference_server.models.geobia.witness import (
     Witness,
@@ -214,6 +214,8 @@ class GeobiaEngine:
         else:
             groups = [[node] for node in chosen]
             masks = [tidied(forest.mask(node)) for node in chosen]
+            if wanted.name in CONVEX:
+                masks = [without_notches(mask) for mask in masks]
         compared = beside_the_others(score, chosen, phrase, nodes)
         scores = [float(compared[group].max()) for group in groups]
         best_first = sorted(zip(scores, masks, strict=True), key=lambda pair: -pair[0])

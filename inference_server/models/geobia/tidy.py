@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, label
-from skimage.morphology import disk
+from scipy.ndimage import binary_dilation, binary_erosion, binary_fill_holes, distance_transform_edt, label
+from skimage.morphology import convex_hull_image, disk
 
 from inference_server.geometry import Mask
 
@@ -13,6 +13,10 @@ from inference_server.geometry import Mask
 THREAD = 0.14
 #: Trimming that would take more than this share away has met a thin thing, not threads: nothing is trimmed.
 MAX_TRIMMED = 0.3
+#: Classes that have no corners turned in. A notch, which a shadow or a line left, is where their convex hull lies about
+#: a disc of that share of the square root of the area or more; along a frayed border it lies about thinner slivers.
+CONVEX = frozenset({"tennis court", "basketball court", "court", "soccer field"})
+NOTCH = 0.03
 
 
 def tidied(mask: Mask) -> Mask:
@@ -33,3 +37,15 @@ def tidied(mask: Mask) -> Mask:
     rows, cols = np.flatnonzero(kept.any(axis=1)), np.flatnonzero(kept.any(axis=0))
     window = kept[rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1]
     return Mask(window, int(mask.row + rows[0] - radius - 1), int(mask.col + cols[0] - radius - 1))
+
+
+def without_notches(mask: Mask) -> Mask:
+    """The mask of a convex thing with the pieces that it has lost; the rectangle around it stays."""
+    radius = max(2.0, NOTCH * np.sqrt(mask.area))
+    missing = np.pad(convex_hull_image(mask.pixels) & ~mask.pixels, 1)
+    deep = distance_transform_edt(missing) > radius
+    if not deep.any():
+        return mask
+    # Half as far again as the discs reach: into the corners.
+    lost = missing & (distance_transform_edt(~deep) <= 1.5 * radius)
+    return Mask(np.asarray(binary_fill_holes(mask.pixels | lost[1:-1, 1:-1])), mask.row, mask.col)
