@@ -111,9 +111,11 @@ def _cases(args: argparse.Namespace, seeds: range) -> Iterator[Case]:
 
 def _shifted(case: Case, levels: int) -> Case:
     """The same expression about a picture so many gray levels brighter."""
+    if levels == 0:
+        return case
     tile = case.tile
     rgb = np.clip(tile.rgb.astype(np.int16) + levels * tile.valid, 0, 255).astype(np.uint8)
-    return case if levels == 0 else replace(case, tile=replace(tile, rgb=rgb))
+    return replace(case, tile=replace(tile, rgb=rgb))
 
 
 def ask(

@@ -12,6 +12,7 @@ from shapely.geometry import Polygon
 from inference_server.evaluation.scene_buildings import draw_building
 from inference_server.evaluation.scene_canvas import Color, Frame
 from inference_server.evaluation.scene_facilities import (
+    COURTS_M,
     draw_court,
     draw_tank,
 )
@@ -140,7 +141,7 @@ def dig_pond(site: Site, radius: float) -> None:
 
 
 def build_court(site: Site, kind: str, *, angle: float | None = None, color: str = "") -> bool:
-    length, width = (35.0, 17.5) if kind == "tennis court" else (30.0, 17.0)
+    length, width = COURTS_M[kind]
     frame = site.find(length + 4, width + 4, angle=angle)
     if frame is None:
         return False

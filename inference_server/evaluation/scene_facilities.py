@@ -69,10 +69,15 @@ def draw_pool(canvas: Canvas, frame: Frame, length: float, width: float, *, shap
     return owner
 
 
+#: Length and width with the run-off.
+COURTS_M = {"tennis court": (35.0, 17.5), "basketball court": (30.0, 17.0)}
+
+
 def draw_court(canvas: Canvas, frame: Frame, kind: str, *, color: str) -> int:
-    """A "tennis court" (36 x 18 m with its run-off) or a "basketball court" (30 x 17 m)."""
+    """A "tennis court" or a "basketball court"."""
     rng = canvas.rng
-    length, width, inner_l, inner_w = (35.0, 17.5, 23.8, 11.0) if kind == "tennis court" else (30.0, 17.0, 28.0, 15.0)
+    length, width = COURTS_M[kind]
+    inner_l, inner_w = (23.8, 11.0) if kind == "tennis court" else (28.0, 15.0)
     owner = canvas.register(kind, color, frame.rectangle(length, width), area_m2=length * width, size_m=(length, width))
     inner = np.array(shade_of(color, rng))
     outer = np.array(shade_of("green" if color != "green" and rng.random() < 0.5 else color, rng)) * 0.86

@@ -15,7 +15,14 @@ from shapely.geometry.base import BaseGeometry
 from inference_server.evaluation.scene_canvas import Color, Frame, Patch
 from inference_server.evaluation.scene_clutter import ground_only
 from inference_server.evaluation.scene_ensembles import one_of, stack_containers
-from inference_server.evaluation.scene_facilities import draw_court, draw_pitch, draw_pool, draw_track, register_tank
+from inference_server.evaluation.scene_facilities import (
+    COURTS_M,
+    draw_court,
+    draw_pitch,
+    draw_pool,
+    draw_track,
+    register_tank,
+)
 from inference_server.evaluation.scene_ground import draw_ground, draw_slab, draw_water
 from inference_server.evaluation.scene_palette import pick_name, shade_of
 from inference_server.evaluation.scene_placing import build_bridge, build_parking, lay_roads
@@ -367,7 +374,7 @@ def _courts(site: Site, turn: float) -> None:
     rng, canvas = site.rng, site.canvas
     kind = one_of(site, ("tennis court", "tennis court", "basketball court"))
     count = int(rng.integers(1, 6))
-    length, width = (35.0, 17.5) if kind == "tennis court" else (30.0, 17.0)
+    length, width = COURTS_M[kind]
     frame = site.find(length + 4, count * width + 4, angle=turn, tries=20, inside=False)
     if frame is None:
         return

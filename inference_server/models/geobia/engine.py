@@ -34,8 +34,8 @@ from inference_server.models.geobia.pieces import drawn_pieces
 from inference_server.models.geobia.pixel_size import GUESSED, pixel_size
 from inference_server.models.geobia.selection import Forest, grouped, settle
 from inference_server.models.geobia.shapes import shape_degree
-from inference_server.models.geobia.tidy import CONVEX, tidied, without_notches
-from inference_server.models.geobia.vocabulary import GROUPED, SURFACES, Meaning, meaning
+from inference_server.models.geobia.tidy import tidied, without_notches
+from inference_server.models.geobia.vocabulary import CONVEX, GROUPED, SURFACES, Meaning, meaning
 from inference_server.models.geobia.witness import (
     Witness,
     leaf_evidence,

@@ -13,9 +13,8 @@ from inference_server.geometry import Mask
 THREAD = 0.14
 #: Trimming that would take more than this share away has met a thin thing, not threads: nothing is trimmed.
 MAX_TRIMMED = 0.3
-#: Classes that have no corners turned in. A notch, which a shadow or a line left, is where their convex hull lies about
-#: a disc of that share of the square root of the area or more; along a frayed border it lies about thinner slivers.
-CONVEX = frozenset({"tennis court", "basketball court", "court", "soccer field"})
+#: A notch, which a shadow or a line left in a convex thing, is where its hull lies about a disc of that share of the
+#: square root of the area or more; along a frayed border it lies about thinner slivers.
 NOTCH = 0.03
 
 

@@ -88,6 +88,9 @@ SURFACES = frozenset(
 #: Surfaces whose touching pieces are one; roads, lots and runways are told apart before.
 GROUPED = SURFACES - {"road", "parking lot", "runway"}
 
+#: Classes without corners that turn in.
+CONVEX = frozenset({"tennis court", "basketball court", "court", "soccer field"})
+
 
 @dataclass(frozen=True)
 class Meaning:
