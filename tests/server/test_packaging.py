@@ -132,6 +132,7 @@ FITTED = {
         "evidence/evidence.json",
         "provg/provg.onnx",
         "provg/provg.json",
+        "provg/regions.npz",
     )
 }
 

@@ -14,6 +14,7 @@ from inference_server.evaluation.evidence_check import digest
 from inference_server.evaluation.provg_check import CARD, fixed_set_scores
 from inference_server.evaluation.scenes import generate
 from inference_server.models.provg.engine import SHIPPED, Network
+from inference_server.models.provg.regions import SHIPPED as SHIPPED_TREES
 from inference_server.models.registry import Registry
 from inference_server.pipeline import GroundingPipeline
 from rsground_plugin.protocol import GroundingRequest
@@ -22,6 +23,7 @@ from rsground_plugin.protocol import GroundingRequest
 def test_the_network_is_the_one_on_its_card_and_does_as_well() -> None:
     card = json.loads(CARD.read_text(encoding="utf-8"))
     assert digest(SHIPPED) == card["sha256"]
+    assert digest(SHIPPED_TREES) == card["regions_sha256"]
     found = fixed_set_scores()
     assert set(found) == set(card["fixed_scenes"])
     for name, score in card["fixed_scenes"].items():

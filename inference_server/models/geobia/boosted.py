@@ -63,15 +63,16 @@ class BoostedScore:
 @cache
 def boosted_scores() -> Mapping[str, BoostedScore]:
     """The second opinions by class, read once from the file beside this module."""
-    return _read("boosted.npz", is_logistic=True)
+    return read_scores(Path(__file__).with_name("boosted.npz"), is_logistic=True)
 
 
 @cache
 def verdicts() -> Mapping[str, BoostedScore]:
     """The verdicts by class, read once from the file beside this module."""
-    return _read("verdicts.npz", is_logistic=False)
+    return read_scores(Path(__file__).with_name("verdicts.npz"), is_logistic=False)
 
 
-def _read(name: str, *, is_logistic: bool) -> dict[str, BoostedScore]:
-    with np.load(Path(__file__).with_name(name)) as stored:
+def read_scores(path: Path, *, is_logistic: bool) -> dict[str, BoostedScore]:
+    """What ``training.geobia_trees.write`` stored, by name."""
+    with np.load(path) as stored:
         return {each: BoostedScore(stored[each].tobytes(), is_logistic) for each in stored.files}

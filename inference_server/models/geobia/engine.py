@@ -175,23 +175,30 @@ class GeobiaEngine:
         progress("candidates", 1, 1)
         return found
 
-    def weigh(self, encoding: Encoding, phrase: Phrase) -> Weighed:
-        """How well every node fits a phrase."""
-        wanted, nodes = meaning(phrase.category), encoding.nodes
+    def weigh(self, encoding: Encoding, phrase: Phrase, *, fit: Column | None = None) -> Weighed:
+        """How well every node fits a phrase.
+
+        Args:
+            encoding: of the tile.
+            phrase: as parsed.
+            fit: (node,) how well each is of the class, from another judge than the rules.
+        """
+        wanted, nodes, is_judged = meaning(phrase.category), encoding.nodes, fit is not None
         least = MIN_SCORE if nodes.pixel.is_known else MIN_UNMEASURED
-        fit = degree(wanted.name, nodes)
+        fit = degree(wanted.name, nodes) if fit is None else fit
         agreement, notes = attribute_degree(encoding.forest, nodes.t, phrase.attributes, strength_in(encoding.tone))
         is_colored = any(a.kind == "color" for a in phrase.attributes)
         if is_colored:
             notes.append(tone_note(encoding.tone))
         notes.append(nodes.pixel.note)
-        if not wanted.is_known:
+        if not wanted.is_known and not is_judged:
             notes.append(
                 f'"{phrase.category}" is not a class the embedded engine knows: it went by colour and shape alone.'
             )
         score = combine(fit, agreement)
         # Not of a part of a scene: what other parts hold may be recognised.
-        if agreement is not None and is_colored and not nodes.is_part and score.max(initial=0.0) < least:
+        is_unseen = not is_judged and score.max(initial=0.0) < least
+        if agreement is not None and is_colored and not nodes.is_part and is_unseen:
             form = by_form(wanted.name, nodes)
             looks = score if form is None else np.sqrt(form * agreement * ramp(agreement, *OF_THE_COLOR))
             if looks.max(initial=0.0) >= least:

@@ -20,10 +20,11 @@ from inference_server.models.base import THREADS_VARIABLE, ExplanationMap, Predi
 from inference_server.models.geobia.engine import Encoding as Regions
 from inference_server.models.geobia.engine import GeobiaEngine, Weighed
 from inference_server.models.geobia.features import Column
-from inference_server.models.geobia.witness import covered, just_outside
+from inference_server.models.geobia.vocabulary import meaning
+from inference_server.models.provg import regions
 from inference_server.models.provg.config import ProVGConfig
 from inference_server.models.provg.inputs import feed_of, planes_of
-from inference_server.models.provg.search import Array, Window, search, side_for
+from inference_server.models.provg.search import Array, Maps, Window, search, side_for
 from inference_server.models.provg.tokenizer import SubwordTokenizer
 from inference_server.raster import RasterTile
 from rsground_plugin.protocol import EngineInfo
@@ -33,9 +34,11 @@ VARIABLE = "RSGROUND_PROVG"
 SHIPPED = Path(__file__).with_name("provg.onnx")
 #: Metadata key and names that ``provg.export`` writes.
 METADATA = "provg"
-#: How much the network's part weighs beside the rules', from which agreement on (the root of a node's share of
-#: foreground) it takes nothing away, and what is left of it where nothing is seen.
-NETWORK, SEEN_WELL, UNSEEN = 0.2, 0.6, 0.3
+#: "0": the network judges regions alone, without the class rules (see ``docs/provg.md``).
+RULES_VARIABLE = "RSGROUND_PROVG_RULES"
+#: How much the network's part weighs beside the rules', from which agreement on (the root of how well a region is what
+#: is named) it takes nothing away, and what is left of it where nothing is seen.
+NETWORK, SEEN_WELL, UNSEEN = 0.1, 0.6, 0.3
 #: Foreground is what is likelier than this.
 LIKELY = 0.5
 #: Phrases whose answers are kept for a tile.
@@ -51,7 +54,7 @@ class Encoding:
     Attributes:
         rgb, valid: of the tile.
         regions: the region tree's nodes and what the rules know of them.
-        seen: what the network said of the last phrases: (node,) how much of it each is, and a map.
+        seen: what the network said of the last phrases: (node,) how well each is one, and a map.
     """
 
     rgb: NDArray[np.uint8]
@@ -148,9 +151,7 @@ def corners_of(foreground: Array, box: Array) -> tuple[float, float, float, floa
 
 
 def together(weighed: Weighed, seen: Column) -> Weighed:
-    """The rules' scores, less where the network sees nothing; of words that the rules do not know, what it sees."""
-    if not weighed.wanted.is_known:
-        return replace(weighed, fit=seen, score=np.sqrt(seen))
+    """The rules' scores, less where the network sees nothing."""
     agreement = np.clip(np.sqrt(seen) / SEEN_WELL, UNSEEN, 1.0)
     return replace(weighed, score=np.asarray(weighed.score * agreement**NETWORK))
 
@@ -169,13 +170,21 @@ class ProVGEngine:
         explains=True,
     )
 
-    def __init__(self, path: Path | None = None, *, threads: int = 0, network: Network | None = None) -> None:
+    def __init__(
+        self,
+        path: Path | None = None,
+        *,
+        threads: int = 0,
+        network: Network | None = None,
+        trees: Path | None = None,
+    ) -> None:
         """The engine of an exported network.
 
         Args:
             path: the file; where ``VARIABLE`` says, or the shipped one, when None.
             threads: of onnxruntime; 0 for as many as there are cores.
             network: one that is loaded already.
+            trees: what judges regions; those beside the network's file, or the shipped ones, when None.
 
         Raises:
             EngineUnavailable: see ``Network``.
@@ -184,8 +193,12 @@ class ProVGEngine:
         self._threads = threads
         self._network = network
         self._regions = GeobiaEngine()
-        # What it answers depends on the rules as well.
-        revision = f"{self.network.revision} {self._regions.info.revision}"
+        self._is_alone = os.environ.get(RULES_VARIABLE, "1") == "0"
+        beside = self._path.with_name(regions.SHIPPED.name)
+        self._trees = trees or (beside if beside.is_file() else regions.SHIPPED)
+        # What it answers depends on the regions and the rules as well.
+        parts = [self.network.revision, regions.revision(self._trees), self._regions.info.revision]
+        revision = " ".join([*parts, "alone"] if self._is_alone else parts)
         self.info = replace(ProVGEngine.info, revision=revision)
 
     @property
@@ -204,30 +217,39 @@ class ProVGEngine:
         return Encoding(tile.rgb, tile.valid, self._regions.encode(tile, progress, part))
 
     def find(self, encoding: Any, phrase: Phrase, progress: Progress) -> Predictions:
-        """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow."""
-        regions: Regions = encoding.regions
-        seen, looked = self.look(encoding, phrase.text, progress)
-        weighed = together(self._regions.weigh(regions, phrase), seen)
-        found = self._regions.choose(regions, phrase, weighed)
+        """Candidates for a phrase, best first: regions that the network sees it in and that the rules allow.
+
+        The network is asked for the class; colours and shapes are measured, as for the embedded engine.
+        """
+        parts: Regions = encoding.regions
+        seen, looked = self.look(encoding, phrase.category or phrase.text, progress)
+        if self._is_alone or not meaning(phrase.category).is_known:
+            weighed = self._regions.weigh(parts, phrase, fit=seen)
+        else:
+            weighed = together(self._regions.weigh(parts, phrase), seen)
+        found = self._regions.choose(parts, phrase, weighed)
         maps = (ExplanationMap("foreground", looked), *found.maps)
         if not found.items:
             return replace(found, why_empty=f'ProVG sees no "{phrase.text}" here.', maps=maps)
         return replace(found, maps=maps)
 
+    def foreground(self, encoding: Encoding, phrase: str, progress: Progress) -> Maps:
+        """What the network sees of a phrase, searched from coarse to fine."""
+        height, width = encoding.valid.shape
+        side = side_for(height, width, self.network.config.image_size)
+        look = self._look(encoding, phrase, side)
+        return search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
+
     def look(self, encoding: Encoding, phrase: str, progress: Progress) -> tuple[Column, Array]:
-        """What the network says of a phrase: (node,) how much of it each is, and a map, ``MAP_CELLS`` long."""
+        """What the network says of a phrase: (node,) how well each is one, and a map, ``MAP_CELLS`` long."""
         if phrase not in encoding.seen:
             height, width = encoding.valid.shape
-            side = side_for(height, width, self.network.config.image_size)
-            look = self._look(encoding, phrase, side)
-            maps = search(height, width, side, look, told=lambda done, total: progress("searching", done, total))
-            trees = encoding.regions.forest.trees
-            leaf = trees[0].leaf_sums(maps.overall(max(height, width))) / trees[0].leaf_area
-            trees[0].without_pixels()
-            seen = covered(trees, leaf, just_outside(trees, leaf))
+            maps = self.foreground(encoding, phrase, progress)
+            seen = regions.verified(encoding.regions, maps.overall(max(height, width)), maps.presence, self._trees)
+            encoding.regions.forest.trees[0].without_pixels()
             if len(encoding.seen) >= REMEMBERED:
                 del encoding.seen[next(iter(encoding.seen))]
-            encoding.seen[phrase] = seen, maps.overall(MAP_CELLS)
+            encoding.seen[phrase] = seen, maps.overall(MAP_CELLS) * np.float32(maps.presence)
         return encoding.seen[phrase]
 
     def _look(self, encoding: Encoding, expression: str, side: int) -> Callable[[Window], tuple[Array, float]]:

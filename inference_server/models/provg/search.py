@@ -73,14 +73,19 @@ class Maps:
     Args:
         height, width: of the tile.
         side: of the network's square.
+
+    Attributes:
+        presence: the highest that a window was given; 0 where nobody has looked.
     """
 
     def __init__(self, height: int, width: int, side: int) -> None:
         self.height, self.width, self.side = height, width, side
+        self.presence = 0.0
         self._sums: dict[int, tuple[float, Array, Array]] = {}
 
-    def add(self, window: Window, foreground: Array) -> None:
+    def add(self, window: Window, foreground: Array, presence: float) -> None:
         """Puts in what the network said of a window; where windows overlap, their middles weigh more."""
+        self.presence = max(self.presence, presence)
         if window.level not in self._sums:
             step = window.side / self.side
             shape = (math.ceil(self.height / step), math.ceil(self.width / step))
@@ -145,7 +150,7 @@ def search(
             told(done, total)
             _, window = heapq.heappop(queue)
             foreground, presence = look(window)
-            maps.add(window, foreground * np.float32(presence))
+            maps.add(window, foreground, presence)
             done += 1
     told(done, total)
     return maps
