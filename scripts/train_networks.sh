@@ -2,7 +2,7 @@
 # The shipped networks, made anew from the shared data: bash scripts/train_networks.sh DATA FOLDER [quick]
 # The evidence network (early.onnx, then with the late labels too middle.onnx and evidence.onnx, which keeps a quarter of
 # that; ten hours on one core), the embedded engine's verdicts (verdicts.npz, a quarter of an hour), then ProVG on the
-# network's maps (provg.onnx, three and a half hours) and what it judges regions by (regions.npz, twenty minutes). 14 GB.
+# network's maps (provg.onnx, three and a half hours) and what it judges regions by (regions.npz, ten minutes). 14 GB.
 # All land in FOLDER with their cards; the installed ones stay as they are. Stopped, it goes on where it was.
 # "quick" does every step on little data, in some minutes, to see that all of them run: what it makes is of no use.
 set -euo pipefail
@@ -11,7 +11,7 @@ if [ "${3:-}" = quick ]; then
     generated=24 places=6 early=0.5 middle=1 minutes=1.5 judged=(--generated 2 --sites 2 --at-most 2) asked=(--generated 2 --places 1 --at-most 1) provg=(--scenes 8 --places 4 --steps 4 --warm-up 1 --validation 4 --every 2 --patience 2)
 else
     generated=1200 places=1600 early=160 middle=430 minutes=615 judged=(--generated 90 --sites 60)
-    asked=(--generated 100 --places 36 --at-most 14)
+    asked=()
     provg=(--scenes 500 --places 300 --steps 8800 --warm-up 100 --validation 60 --every 600 --patience 20)
 fi
 mkdir -p "$folder"

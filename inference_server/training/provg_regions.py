@@ -2,7 +2,7 @@
 
 Phrases are asked about generated scenes that the network has not seen, about crowded places, and about the real sets:
 what is there, and what is not. Trees learn from the network's map of each how well a region is one of the things named
-(its IoU with one). They know neither the class nor colours. About half an hour on two cores; writes
+(its IoU with one). They know neither the class nor colours. Ten minutes on two cores; writes
 ``models/provg/regions.npz``. Needs scikit-learn (extra ``train``).
 """
 
@@ -203,9 +203,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--data", type=Path, required=True, help="the folder with towns, cars, planes and trees")
     parser.add_argument("--cache", type=Path, required=True, help="folder for the samples of tiles")
-    parser.add_argument("--generated", type=int, default=150, help="number of generated scenes")
-    parser.add_argument("--places", type=int, default=60, help="number of crowded places")
-    parser.add_argument("--at-most", type=int, default=None, help="so many tiles of each real set, to try it out")
+    parser.add_argument("--generated", type=int, default=100, help="number of generated scenes")
+    parser.add_argument("--places", type=int, default=36, help="number of crowded places")
+    parser.add_argument("--at-most", type=int, default=14, help="so many tiles of each real set")
     parser.add_argument("--network", type=Path, default=SHIPPED, help="the provg.onnx that looks")
     parser.add_argument("--output", type=Path, default=regions.SHIPPED)
     parser.add_argument("--workers", type=int, default=2)
@@ -218,7 +218,7 @@ def main() -> None:
         yield from range(FIRST_SEED, FIRST_SEED + arguments.generated)
         yield from range(FIRST_PLACE, FIRST_PLACE + arguments.places)
         for reader, step in EVERY.items():
-            yield from islice(reader(arguments.data / reader.__name__), 0, most and most * step, step)
+            yield from islice(reader(arguments.data / reader.__name__), 0, most * step, step)
 
     samples = []
     with multiprocessing.Pool(arguments.workers) as pool:
