@@ -17,6 +17,9 @@ from numpy.typing import NDArray
 BoolMask = NDArray[np.bool_]
 FloatArray = NDArray[np.float64]
 
+#: ``best_iou_hbb`` compares so many boxes with the others at a time.
+BOXES_AT_A_TIME = 256
+
 
 @dataclass(frozen=True)
 class HBB:
@@ -221,6 +224,32 @@ def iou_hbb(a: FloatArray, b: FloatArray) -> FloatArray:
     union = area_a[:, None] + area_b[None, :] - common
     ious: FloatArray = np.divide(common, union, out=np.zeros_like(common), where=union > 0)
     return ious
+
+
+def best_iou_hbb(a: FloatArray, b: FloatArray) -> FloatArray:
+    """The best overlap of every box of ``a`` with any box of ``b``: the row maxima of ``iou_hbb``, with less memory.
+
+    Boxes of like size and height in the picture are compared together, with those only that reach into their rows.
+
+    Args:
+        a: (n, 4) float64, rows x_min, y_min, x_max, y_max.
+        b: (m, 4) float64, the same.
+
+    Returns:
+        (n,) float64 in [0, 1]; 0 without any box in ``b``.
+    """
+    out = np.zeros(len(a))
+    if not len(b):
+        return out
+    height = a[:, 3] - a[:, 1]
+    order = np.lexsort((a[:, 1] + a[:, 3], np.log2(np.maximum(height, 1.0)).astype(int)))
+    for rows in np.array_split(order, -(-len(a) // BOXES_AT_A_TIME) or 1):
+        if not len(rows):
+            continue
+        near = b[(b[:, 1] < a[rows, 3].max()) & (b[:, 3] > a[rows, 1].min())]
+        if len(near):
+            out[rows] = iou_hbb(a[rows], near).max(axis=1)
+    return out
 
 
 def iou_obb(a: Sequence[OBB], b: Sequence[OBB]) -> FloatArray:

@@ -14,6 +14,7 @@ from inference_server.geometry import (
     HBB,
     OBB,
     Mask,
+    best_iou_hbb,
     convex_hull,
     hbb_corners,
     hbb_of_mask,
@@ -157,6 +158,17 @@ def test_overlaps_by_hand():
     assert iou_obb(boxes[:1], boxes)[0] == pytest.approx([1, 1 / 3, octagon / (8 - octagon)])
     windows = [mask("##", "##"), mask("##", "##", row=0, col=1), mask("##", row=9, col=9)]
     assert iou_masks(windows[:1], windows)[0] == pytest.approx([1, 1 / 3, 0])
+
+
+def test_the_best_of_many_overlaps_is_that_of_all_pairs():
+    rng = np.random.default_rng(0)
+    corners = rng.uniform(0, 500, (2, 1500, 2))
+    sides = rng.lognormal(3, 1.2, (2, 1500, 2))
+    a, b = (np.concatenate([corner, corner + side], axis=1) for corner, side in zip(corners, sides, strict=True))
+    np.testing.assert_array_equal(best_iou_hbb(a, b), iou_hbb(a, b).max(axis=1))
+    assert not best_iou_hbb(a, np.zeros((0, 4))).any()
+    assert best_iou_hbb(np.zeros((0, 4)), b).shape == (0,)
+    assert not best_iou_hbb(np.array([[0.0, 900.0, 5.0, 905.0]]), b[b[:, 3] < 900]).any()
 
 
 @given(masks, masks, st.integers(-3, 3), st.integers(-3, 3))

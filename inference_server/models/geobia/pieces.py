@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import find_objects, gaussian_filter, label
 from skimage.segmentation import watershed
 
-from inference_server.geometry import iou_hbb
+from inference_server.geometry import best_iou_hbb
 from inference_server.models.evidence.classes import BIT, CORE, EVIDENCE_CLASSES, THINGS
 from inference_server.models.evidence.runtime import ONE, Evidence
 
@@ -45,7 +45,7 @@ class Pieces:
     def agreement(self, names: tuple[str, ...], boxes: Boxes) -> NDArray[np.float64]:
         """(box,) the best IoU of each box with the box of a piece of one of several classes, 0 without."""
         mine = np.concatenate([self.boxes.get(name, np.zeros((0, 4))) for name in names])
-        return np.asarray(iou_hbb(boxes, mine).max(axis=1)) if len(mine) and len(boxes) else np.zeros(len(boxes))
+        return best_iou_hbb(boxes, mine)
 
     def with_others(
         self, vehicles: NDArray[np.int32] | None, roads: NDArray[np.int64], scale: tuple[float, float]

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import find_objects, label
 
-from inference_server.geometry import iou_hbb
+from inference_server.geometry import best_iou_hbb
 from inference_server.models.evidence.classes import BIT, CORE, EDGE, EVIDENCE_CLASSES
 from inference_server.models.geobia.additive import attributes
 from inference_server.models.geobia.boosted import BoostedScore, read_scores
@@ -129,6 +129,4 @@ def _agreement(boxes: NDArray[np.float64], is_on: NDArray[np.bool_]) -> Column:
     pieces, count = label(is_on)
     sizes = np.bincount(pieces.ravel(), minlength=count + 1)[1:]
     windows = [w for w, size in zip(find_objects(pieces), sizes, strict=True) if size >= SMALLEST_PX]
-    if not windows or not len(boxes):
-        return np.zeros(len(boxes))
-    return np.asarray(iou_hbb(boxes, boxes_of(windows, (1.0, 1.0))).max(axis=1))
+    return best_iou_hbb(boxes, boxes_of(windows, (1.0, 1.0)))
