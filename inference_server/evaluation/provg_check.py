@@ -20,7 +20,7 @@ from inference_server.evaluation.scene_words import NOUNS
 from inference_server.evaluation.scenes import generate
 from inference_server.models.base import silent
 from inference_server.models.geobia.engine import PRESENT
-from inference_server.models.provg.engine import SHIPPED, Network, ProVGEngine
+from inference_server.models.provg.engine import SHIPPED, Network, ProVGEngine, asked_for
 from inference_server.models.provg.regions import SHIPPED as SHIPPED_TREES
 
 #: Development scenes at 0.3 m; so many expressions of each.
@@ -54,7 +54,7 @@ def fixed_set_scores(path: Path = SHIPPED, regions: Path = SHIPPED_TREES) -> dic
                 phrases.append(mask_overlap(on & ~unknown, true).iou())
             elif not maybe:
                 absent.append(float(on.mean() < 1e-3))
-            judged, _ = engine.look(encoding, category, silent)
+            judged, _ = engine.look(encoding, asked_for(category), silent)
             if sure:
                 best = encoding.regions.forest.boxes[int(judged.argmax())]
                 region.append(float(max(box_overlap(tuple(best), astuple(o.hbb)).iou() for o in sure) >= 0.5))

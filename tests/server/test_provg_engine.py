@@ -11,11 +11,12 @@ from rasterio.transform import Affine
 from scipy import ndimage
 
 from inference_server.errors import Cancelled, EngineUnavailable
+from inference_server.evaluation.scene_words import NOUNS
 from inference_server.evaluation.scenes import generate
 from inference_server.expression import parse
 from inference_server.models.geobia.engine import GeobiaEngine
 from inference_server.models.provg.config import COMPACT
-from inference_server.models.provg.engine import RULES_VARIABLE, VARIABLE, ProVGEngine, corners_of
+from inference_server.models.provg.engine import ASKED, RULES_VARIABLE, VARIABLE, ProVGEngine, asked_for, corners_of
 from inference_server.models.provg.inputs import squashed
 from inference_server.models.provg.regions import SHIPPED as SHIPPED_TREES
 from inference_server.models.provg.search import MAX_SIDE, Maps, Window, search, side_for, windows_of
@@ -253,6 +254,37 @@ def test_answers_are_the_regions_that_the_network_sees():
         assert min(p.score for p in found.items) > 0.75
     assert engine.network.asked == ["gizmo"], "a phrase is looked for once a tile"
     assert {m.name for m in found.maps} == {"foreground", "score"}
+
+
+@pytest.mark.parametrize(
+    ("category", "asked"),
+    [
+        ("automobile", "car"),
+        ("oil tank", "storage tank"),
+        ("house", "building"),
+        ("tiled roof", "roof"),
+        ("river", "river"),
+        ("pier", "pier"),
+        ("gizmo", "gizmo"),
+        ("", ""),
+    ],
+)
+def test_the_network_is_asked_in_the_words_that_it_knows_best(category, asked):
+    assert asked_for(category) == asked
+
+
+def test_one_word_for_a_class_is_looked_for_once():
+    engine = ProVGEngine(network=Seer())
+    encoding = engine.encode(painted_tile((20, 30, 12, 24)), quiet)
+    for text in ("the oil tank", "the silo", "the storage tank"):
+        engine.find(encoding, parse(text).targets[0], quiet)
+    assert engine.network.asked == ["storage tank"]
+
+
+def test_what_it_is_asked_for_is_what_its_training_names():
+    taught = {single for forms in NOUNS.values() for single, _ in forms} | {"river", "lake"}
+    assert set(ASKED.values()) <= taught
+    assert set(NOUNS) <= set(ASKED)
 
 
 def test_what_is_not_valid_is_not_answered():

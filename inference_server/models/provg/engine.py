@@ -41,6 +41,21 @@ RULES_VARIABLE = "RSGROUND_PROVG_RULES"
 NETWORK, SEEN_WELL, UNSEEN = 0.1, 0.6, 0.3
 #: Foreground is what is likelier than this.
 LIKELY = 0.5
+#: What the network is asked for, by the vocabulary's classes, whichever word it was that named one: of the words of its
+#: training the one that it sees best (``benchmarks/provg.py words``).
+ASKED = {
+    **{name: name for name in (
+        "building", "car", "bus", "truck", "vehicle", "tree", "field", "water", "river", "lake", "ship", "container",
+        "parking lot", "bridge", "airplane", "runway", "road", "tennis court", "basketball court", "soccer field",
+    )},
+    "tank": "storage tank",
+    "pool": "swimming pool",
+    "court": "sports court",
+    "grass": "lawn",
+    "track": "athletics track",
+}  # fmt: skip
+#: Asked for as it is: the word by which its training named those of real towns.
+ROOF = "roof"
 #: Phrases whose answers are kept for a tile.
 REMEMBERED = 32
 #: Longest edge of the map of probabilities, in cells.
@@ -150,6 +165,14 @@ def corners_of(foreground: Array, box: Array) -> tuple[float, float, float, floa
     return cols.start / width, rows.start / height, cols.stop / width, rows.stop / height
 
 
+def asked_for(category: str) -> str:
+    """What the network is asked for: "car" for "automobile"; a word of no class that it was taught, as it is."""
+    known = meaning(category)
+    if known.word == ROOF:
+        return ROOF
+    return ASKED.get(known.name, category) if known.is_known else category
+
+
 def together(weighed: Weighed, seen: Column) -> Weighed:
     """The rules' scores, less where the network sees nothing."""
     agreement = np.clip(np.sqrt(seen) / SEEN_WELL, UNSEEN, 1.0)
@@ -222,7 +245,7 @@ class ProVGEngine:
         The network is asked for the class; colours and shapes are measured, as for the embedded engine.
         """
         parts: Regions = encoding.regions
-        seen, looked = self.look(encoding, phrase.category or phrase.text, progress)
+        seen, looked = self.look(encoding, asked_for(phrase.category) or phrase.text, progress)
         if self._is_alone or not meaning(phrase.category).is_known:
             weighed = self._regions.weigh(parts, phrase, fit=seen)
         else:
