@@ -400,7 +400,9 @@ def _neighbours(labels: NDArray[np.int32], n: int) -> Iterator[tuple[NDArray[np.
 def _adjacent(labels: NDArray[np.int32]) -> IntArray:
     """(edge, 2) adjacent pairs of labels."""
     n = int(labels.max()) + 1
-    key = np.unique(np.concatenate([key for _, key in _neighbours(labels, n)]))
+    key = np.sort(np.concatenate([key for _, key in _neighbours(labels, n)]))
+    # As np.unique, which hashes whole numbers since NumPy 2.3: thirty times slower here.
+    key = key[np.flatnonzero(np.diff(key, prepend=-1))]
     return np.stack([key // n, key % n], axis=1)
 
 
