@@ -15,6 +15,8 @@ from inference_server.evaluation.scene_words import NOUNS
 from inference_server.evaluation.scenes import generate
 from inference_server.expression import parse
 from inference_server.models.geobia.engine import GeobiaEngine
+from inference_server.models.geobia.witness import covered, just_outside
+from inference_server.models.provg import regions
 from inference_server.models.provg.config import COMPACT
 from inference_server.models.provg.engine import ASKED, RULES_VARIABLE, VARIABLE, ProVGEngine, asked_for, corners_of
 from inference_server.models.provg.inputs import squashed
@@ -187,16 +189,25 @@ def tile_of(height, width):
     return RasterTile(rgb, np.ones((height, width), bool), affine, CRS.from_epsg(32632))
 
 
+def by_the_map_alone(encoding, foreground, presence, trees):
+    """What of the map lies in each region and does not go on beyond its border."""
+    base = encoding.forest.trees[0]
+    leaf = presence * base.leaf_sums(foreground) / base.leaf_area
+    return covered(encoding.forest.trees, leaf, just_outside(encoding.forest.trees, leaf))
+
+
 def test_it_answers_a_whole_expression(engine):
     answer = engine.answer(tile_of(90, 70).rgb, "the white tank left of the road", gsd_m=0.3)
     assert answer.foreground.shape == (90, 70)
     assert 0 <= answer.foreground.min() <= answer.foreground.max() <= 1
     assert answer.presence > 0.9
     assert engine.network.revision
-    assert engine.info.revision == f"{engine.network.revision} {GeobiaEngine().info.revision}"
+    assert engine.info.revision == f"{engine.network.revision} {regions.revision()} {GeobiaEngine().info.revision}"
 
 
-def test_it_answers_through_the_pipeline(engine):
+def test_it_answers_through_the_pipeline(engine, monkeypatch):
+    # Noise has no form that the trees know: by the map alone, all of the tile is seen.
+    monkeypatch.setattr(regions, "verified", by_the_map_alone)
     registry = Registry({"provg": EngineSource(lambda: engine, "ProVG")}, default="provg")
     request = GroundingRequest.from_dict({"expression": "the gizmos", "engine": "provg"})
     result = GroundingPipeline(registry).ground(request, tile_of(64, 64))
