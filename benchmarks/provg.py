@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import resource
-import sys
 import tempfile
 import time
 import warnings
@@ -53,7 +52,7 @@ def speed(path: Path, threads: int) -> None:
 
 def words(path: Path, seeds: range) -> None:
     """For every word of every class: the best IoU of its map with what is there, of all thresholds, as a mean."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
+    from inference_server.evaluation.metrics import mask_overlap
     from inference_server.evaluation.scene_facts import Facts, Noun
     from inference_server.evaluation.scene_words import NOUNS
     from inference_server.evaluation.scenes import generate
@@ -68,14 +67,10 @@ def words(path: Path, seeds: range) -> None:
             is_there = scene.covered_by(facts.members(Noun(category))[0])
             for word in sorted({single for single, _ in NOUNS[category]}) if is_there.any() else ():
                 seen, _, _ = network.look(scene.rgb, network.feed(word), 0.3, side)
-                overlaps = [_iou(seen > limit, is_there) for limit in np.arange(0.05, 1.0, 0.05)]
+                overlaps = [mask_overlap(seen > limit, is_there).iou() for limit in np.arange(0.05, 1.0, 0.05)]
                 found[category, word].append(max(overlaps))
     for (category, word), values in sorted(found.items()):
         print(f"{category:<18} {word:<20} {np.mean(values):.3f} of {len(values)} scenes")
-
-
-def _iou(a: np.ndarray, b: np.ndarray) -> float:
-    return float((a & b).sum() / (a | b).sum())
 
 
 def overfit(minutes: float, samples: int, side: int) -> None:

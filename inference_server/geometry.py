@@ -243,9 +243,8 @@ def best_iou_hbb(a: FloatArray, b: FloatArray) -> FloatArray:
         return out
     height = a[:, 3] - a[:, 1]
     order = np.lexsort((a[:, 1] + a[:, 3], np.log2(np.maximum(height, 1.0)).astype(int)))
-    for rows in np.array_split(order, -(-len(a) // BOXES_AT_A_TIME) or 1):
-        if not len(rows):
-            continue
+    for first in range(0, len(a), BOXES_AT_A_TIME):
+        rows = order[first : first + BOXES_AT_A_TIME]
         near = b[(b[:, 1] < a[rows, 3].max()) & (b[:, 3] > a[rows, 1].min())]
         if len(near):
             out[rows] = iou_hbb(a[rows], near).max(axis=1)

@@ -22,6 +22,7 @@ from inference_server.models.base import silent
 from inference_server.models.geobia.engine import PRESENT
 from inference_server.models.provg.engine import SHIPPED, Network, ProVGEngine, asked_for
 from inference_server.models.provg.regions import SHIPPED as SHIPPED_TREES
+from inference_server.models.provg.regions import beside
 
 #: Development scenes at 0.3 m; so many expressions of each.
 FIXED_SEEDS, SIDE_PX, GSD_M, EXPRESSIONS = range(4), 480, 0.3, 8
@@ -77,8 +78,7 @@ def write_card(path: Path, facts: dict[str, Any]) -> Path:
 
     Of the trees that lie beside it, or of the shipped ones.
     """
-    beside = path.with_name(SHIPPED_TREES.name)
-    regions = beside if beside.exists() else SHIPPED_TREES
+    regions = beside(path)
     scores = fixed_set_scores(path, regions)
     card = {"sha256": digest(path), "regions_sha256": digest(regions), "fixed_scenes": scores, **facts}
     out = path.with_suffix(".json")

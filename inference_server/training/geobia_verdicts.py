@@ -15,7 +15,7 @@ import argparse
 import logging
 import multiprocessing
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
@@ -254,17 +254,25 @@ def fit(x: NDArray[np.float32], y: NDArray[np.float64], weight: NDArray[np.float
 
 def stored_sample(item: LabelledTile | int, folder: Path, **networks: Path) -> NodeSample:
     """The sample of a tile, see ``sample``, from ``folder`` where it was taken before."""
+    values = stored(item, folder, lambda: _arrays(sample(item, **networks)))
+    return NodeSample(**{**values, "source": str(values["source"])})
+
+
+def _arrays(made: NodeSample) -> dict[str, Any]:
+    return {f.name: getattr(made, f.name) for f in fields(NodeSample)}
+
+
+def stored(item: LabelledTile | int, folder: Path, take: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """What was taken of a tile, or of the generated scene of a seed, from ``folder`` where it was taken before."""
     name = f"generated_{item}" if isinstance(item, int) else f"{item.source}_{item.name.replace('/', '_')}"
     path = folder / f"{name}.npz"
     if path.exists():
-        with np.load(path) as stored:
-            values = {f.name: stored[f.name] for f in fields(NodeSample)}
-        return NodeSample(**{**values, "source": str(values["source"])})
-    made = sample(item, **networks)
+        with np.load(path) as file:
+            return dict(file)
+    made = take()
     folder.mkdir(parents=True, exist_ok=True)
-    arrays: dict[str, Any] = {f.name: getattr(made, f.name) for f in fields(NodeSample)}
     with NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-        np.savez_compressed(file, **arrays)
+        np.savez_compressed(file, **made)
     # Whole or not at all: what was stopped is taken anew.
     Path(file.name).replace(path)
     return made

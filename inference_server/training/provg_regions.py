@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from functools import cache, partial
 from itertools import islice
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +34,16 @@ from inference_server.training.evidence_places import place_of
 from inference_server.training.geobia import REAL, best_objects
 from inference_server.training.geobia_labels import LabelledObject, LabelledTile
 from inference_server.training.geobia_trees import as_onnx, write
-from inference_server.training.geobia_verdicts import AN_OBJECTS, EVERY, PERFECT, WORTHLESS, middle_of, placed
+from inference_server.training.geobia_verdicts import (
+    AN_OBJECTS,
+    EVERY,
+    PERFECT,
+    REAL_AT_MOST,
+    WORTHLESS,
+    middle_of,
+    placed,
+    stored,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 
@@ -49,7 +57,6 @@ SMALLEST_PX = 15
 #: are full of what is named, and so many of the rest, none standing for more than so many.
 NEAR, ARGUABLE, FULL = 0.3, 0.2, 0.08
 AT_MOST, REST, STANDS_FOR = 2500, 150, (8.0, 15.0)
-REAL_AT_MOST = 4.0
 TREES, LEAVES = 200, 24
 
 
@@ -166,21 +173,8 @@ def _drawn(
 
 def stored_sample(item: LabelledTile | int, folder: Path, network: Path) -> RegionSample:
     """The sample of a tile, from ``folder`` where it was taken before."""
-    name = f"generated_{item}" if isinstance(item, int) else f"{item.source}_{item.name.replace('/', '_')}"
-    path = folder / f"{name}.npz"
-    if path.exists():
-        with np.load(path) as stored:
-            source, columns = str(stored["source"]), tuple(stored["columns"].tolist())
-            return RegionSample(source, stored["x"], columns, stored["iou"], stored["weight"])
-    made = sample(item, network=network)
-    folder.mkdir(parents=True, exist_ok=True)
-    with NamedTemporaryFile(dir=folder, suffix=".part", delete=False) as file:
-        np.savez_compressed(
-            file, source=made.source, x=made.x, columns=np.array(made.columns), iou=made.iou, weight=made.weight
-        )
-    # Whole or not at all: what was stopped is taken anew.
-    Path(file.name).replace(path)
-    return made
+    values = stored(item, folder, lambda: vars(sample(item, network=network)))
+    return RegionSample(**{**values, "source": str(values["source"]), "columns": tuple(map(str, values["columns"]))})
 
 
 def fit(samples: Sequence[RegionSample]) -> HistGradientBoostingRegressor:

@@ -217,8 +217,7 @@ class ProVGEngine:
         self._network = network
         self._regions = GeobiaEngine()
         self._is_alone = os.environ.get(RULES_VARIABLE, "1") == "0"
-        beside = self._path.with_name(regions.SHIPPED.name)
-        self._trees = trees or (beside if beside.is_file() else regions.SHIPPED)
+        self._trees = trees or regions.beside(self._path)
         # What it answers depends on the regions and the rules as well.
         parts = [self.network.revision, regions.revision(self._trees), self._regions.info.revision]
         revision = " ".join([*parts, "alone"] if self._is_alone else parts)

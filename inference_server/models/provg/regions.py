@@ -46,6 +46,12 @@ COLUMNS = (
 Foreground = NDArray[np.float32]
 
 
+def beside(network: Path) -> Path:
+    """The trees that were fitted to a network's file and lie beside it; the shipped ones where there are none."""
+    path = network.with_name(SHIPPED.name)
+    return path if path.is_file() else SHIPPED
+
+
 @cache
 def trees_at(path: Path = SHIPPED) -> BoostedScore:
     """The trees, read once."""
